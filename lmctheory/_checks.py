@@ -1,0 +1,143 @@
+"""Coerce and validate arguments, once, at the public boundary."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmctheory.errors import InvalidInputError
+
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.intp]
+Rng: TypeAlias = int | np.random.SeedSequence | np.random.Generator | None
+
+
+def real_array(name: str, value: Any, ndim: int) -> FloatArray:
+    """A non-empty, finite, C-contiguous float64 array with `ndim` axes."""
+    kind = {1: "a vector", 2: "a matrix"}[ndim]
+    try:
+        raw = np.asarray(value)
+        if raw.dtype.kind not in "iuf":
+            raise TypeError(f"dtype {raw.dtype}")
+        array = np.ascontiguousarray(raw, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"{name} must be {kind} of real numbers, got {_describe(value)} ({error})") from None
+    if raw.ndim != ndim:
+        raise InvalidInputError(f"{name} must be {kind}, got an array of shape {raw.shape}")
+    if array.size == 0:
+        raise InvalidInputError(f"{name} must not be empty, got shape {array.shape}")
+    finite = np.isfinite(array)
+    if not finite.all():
+        index = tuple(int(k) for k in np.argwhere(~finite)[0])
+        raise InvalidInputError(f"{name} must be finite, got {array[index]} at index {list(index)}")
+    return array
+
+
+def same_dimension(name: str, value: int, other: str, expected: int) -> None:
+    """Refuse input dimensions that differ."""
+    if value != expected:
+        raise InvalidInputError(f"{name} must have the input dimension of {other}, d = {expected}, got d = {value}")
+
+
+def instance(name: str, value: Any, expected: type) -> Any:
+    """Refuse anything but an instance of `expected`."""
+    if not isinstance(value, expected):
+        raise InvalidInputError(f"{name} must be a {expected.__name__}, got {_describe(value)}")
+    return value
+
+
+def integer(name: str, value: Any, minimum: int) -> int:
+    """An integer that is at least `minimum`; booleans and floats are refused."""
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise InvalidInputError(f"{name} must be an integer, got {_describe(value)}") from None
+    if number < minimum:
+        raise InvalidInputError(f"{name} must be at least {minimum}, got {number}")
+    return number
+
+
+def real(name: str, value: Any, *, positive: bool = False, non_negative: bool = False) -> float:
+    """A finite float, positive or non-negative where asked."""
+    try:
+        if isinstance(value, (bool, np.bool_, str, bytes)):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InvalidInputError(f"{name} must be a real number, got {_describe(value)}") from None
+    if not math.isfinite(number):
+        raise InvalidInputError(f"{name} must be finite, got {number}")
+    if positive and number <= 0:
+        raise InvalidInputError(f"{name} must be positive, got {number}")
+    if non_negative and number < 0:
+        raise InvalidInputError(f"{name} must not be negative, got {number}")
+    return number
+
+
+def probability(name: str, value: Any) -> float:
+    """A float strictly between 0 and 1."""
+    number = real(name, value)
+    if not 0 < number < 1:
+        raise InvalidInputError(f"{name} must lie strictly between 0 and 1, got {number}")
+    return number
+
+
+def choice(name: str, value: Any, options: Iterable[str]) -> str:
+    """One of the named options; a near miss is suggested."""
+    options = list(options)
+    if isinstance(value, str) and value in options:
+        return value
+    near = difflib.get_close_matches(str(value), options, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise InvalidInputError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}{hint}")
+
+
+def permutation(name: str, value: Any, size: int) -> IntArray:
+    """A gather index array that holds each of ``0 .. size - 1`` once."""
+    raw = np.asarray(value)
+    if raw.dtype.kind not in "iu" or raw.shape != (size,):
+        raise InvalidInputError(f"{name} must be an integer array of shape ({size},), got {_describe(value)}")
+    if not np.array_equal(np.sort(raw), np.arange(size)):
+        raise InvalidInputError(f"{name} must hold each of 0..{size - 1} exactly once, got {raw.tolist()}")
+    return raw.astype(np.intp)
+
+
+def seed_sequence(rng: Rng) -> np.random.SeedSequence:
+    """The root of a call's random streams.
+
+    An int or a SeedSequence always gives the same root, a Generator is advanced by one draw, None asks the
+    operating system.
+    """
+    if rng is None:
+        return np.random.SeedSequence()
+    if isinstance(rng, np.random.SeedSequence):
+        return np.random.SeedSequence(rng.entropy, spawn_key=rng.spawn_key)
+    if isinstance(rng, np.random.Generator):
+        return np.random.SeedSequence([int(k) for k in rng.integers(0, 2**32, size=4)])
+    return np.random.SeedSequence(integer("rng", rng, 0))
+
+
+def stream(root: np.random.SeedSequence, *path: str | int) -> np.random.SeedSequence:
+    """The named child stream of `root`: it depends on the names alone, not on the order of requests."""
+    key = tuple(part if isinstance(part, int) else _digest(part) for part in path)
+    return np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, *key))
+
+
+def _digest(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,44 @@
+"""Threads over independent compiled calls that release the interpreter lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+T = TypeVar("T")
+
+
+def thread_count() -> int:
+    """Return the number of threads to use: the environment variable LMCTHEORY_THREADS, else the cores this process may run on."""
+    configured = os.environ.get("LMCTHEORY_THREADS", "")
+    if configured.isdigit() and int(configured) > 0:
+        return int(configured)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def blas() -> ThreadpoolController:
+    """Return the controller of the BLAS threads; they stall for milliseconds when they compete with ours."""
+    return ThreadpoolController()
+
+
+def map_threads(function: Callable[[int, np.ndarray], T], count: int) -> list[T]:
+    """Return ``[function(0, stop), ..., function(count - 1, stop)]``, computed in threads with BLAS held to one thread.
+
+    Each call gets the shared flag `stop` ``(1,)``; an interrupt sets it, waits for the calls to return, and is raised again.
+    """
+    stop = np.zeros(1, dtype=np.uint8)
+    with blas().limit(limits=1), ThreadPoolExecutor(min(count, thread_count())) as pool:
+        futures = [pool.submit(function, k, stop) for k in range(count)]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            stop[0] = 1
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise

@@ -1,0 +1,17 @@
+"""Errors and warnings of the toolkit."""
+
+
+class LmcError(Exception):
+    """Base class of every error raised on purpose by this package."""
+
+
+class InvalidInputError(LmcError, ValueError):
+    """An argument is unusable; the message names it, what was expected and what came."""
+
+
+class MissingDependencyError(LmcError, ImportError):
+    """An optional dependency is not installed; the message gives the line that installs it."""
+
+
+class ConvergenceWarning(UserWarning):
+    """A computation ended without meeting its tolerance; the result carries the details."""

@@ -1,0 +1,128 @@
+"""Two-layer ReLU networks ``f(x) = sum_i a_i relu(w_i . x)``: construction, evaluation, permuting, saving and loading."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lmctheory import _checks
+from lmctheory._checks import FloatArray
+from lmctheory._files import atomic_file
+from lmctheory.errors import InvalidInputError
+
+
+@dataclass(frozen=True, eq=False, init=False, repr=False)
+class TwoLayerNet:
+    """The network ``f(x) = sum_{i=1..m} a_i relu(w_i . x)``.
+
+    Parameters
+    ----------
+    W : array_like, shape (m, d)
+        Hidden weights, one neuron a row. Copied; the network's arrays are read-only.
+    a : array_like, shape (m,), optional
+        Output weights of any sign; ones by default.
+
+    Raises
+    ------
+    InvalidInputError
+        If `W` is not a non-empty finite matrix or `a` not a finite vector with one entry a neuron.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> net = lmc.TwoLayerNet([[1.0, 0.0], [0.0, 2.0]], [1.0, -1.0])
+    >>> net([[3.0, 1.0]])
+    array([1.])
+    >>> net.permute([1, 0]).W
+    array([[0., 2.],
+           [1., 0.]])
+    """
+
+    W: FloatArray
+    a: FloatArray
+
+    def __init__(self, W: ArrayLike, a: ArrayLike | None = None) -> None:
+        W = _checks.real_array("W", W, 2).copy()
+        a = np.ones(len(W)) if a is None else _checks.real_array("a", a, 1).copy()
+        if len(a) != len(W):
+            raise InvalidInputError(f"a must have one entry a neuron, shape ({len(W)},), got shape {a.shape}")
+        for name, array in (("W", W), ("a", a)):
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    @property
+    def width(self) -> int:
+        """Number of hidden neurons m."""
+        return self.W.shape[0]
+
+    @property
+    def input_dim(self) -> int:
+        """Input dimension d."""
+        return self.W.shape[1]
+
+    def __call__(self, X: ArrayLike) -> FloatArray:
+        """Return ``f(x)`` for each row of `X` ``(n, d)``, shape ``(n,)``."""
+        X = _checks.real_array("X", X, 2)
+        _checks.same_dimension("X", X.shape[1], "the network", self.input_dim)
+        return np.maximum(X @ self.W.T, 0.0) @ self.a
+
+    def permute(self, perm: ArrayLike) -> TwoLayerNet:
+        """Return the same function with new neuron i the old neuron ``perm[i]``."""
+        index = _checks.permutation("perm", perm, self.width)
+        return TwoLayerNet(self.W[index], self.a[index])
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to `path` as a NumPy ``.npz`` archive with arrays ``W`` and ``a``, atomically."""
+        with atomic_file(path) as file:
+            np.savez(file, W=self.W, a=self.a)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> TwoLayerNet:
+        """Read a network written by `save`.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        InvalidInputError
+            If the file is not an ``.npz`` archive with a valid ``W`` and, if present, ``a``.
+        """
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in ("W", "a") if name in archive}
+        except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+            raise InvalidInputError(
+                f"path must name an .npz archive with an array W, got {os.fspath(path)!r} ({error})"
+            ) from None
+        if "W" not in arrays:
+            raise InvalidInputError(f"path must name an archive with an array W, got none in {os.fspath(path)!r}")
+        return TwoLayerNet(arrays["W"], arrays.get("a"))
+
+    def __repr__(self) -> str:
+        return f"TwoLayerNet(width={self.width}, input_dim={self.input_dim})"
+
+
+def orthonormal_teacher(M: int, d: int) -> TwoLayerNet:
+    """Return the teacher ``f*(x) = sum_{j=1..M} relu(x_j)``: the first M basis vectors of R^d, output weights one.
+
+    Raises
+    ------
+    InvalidInputError
+        Unless ``1 <= M <= d``.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> lmc.orthonormal_teacher(2, 3).W
+    array([[1., 0., 0.],
+           [0., 1., 0.]])
+    """
+    M = _checks.integer("M", M, 1)
+    d = _checks.integer("d", d, 1)
+    if d < M:
+        raise InvalidInputError(f"M must be at most d = {d} for an orthonormal teacher, got {M}")
+    return TwoLayerNet(np.eye(M, d))

@@ -1,0 +1,278 @@
+"""What is minimised: the population loss ``E[(f(x) - f*(x))^2]`` against a teacher, in closed form, with its derivatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from lmctheory import _checks
+from lmctheory._checks import FloatArray, IntArray
+from lmctheory._compiled.population import kernel_from_cosines, loss_and_gradient, row_norms, segment_losses
+from lmctheory.errors import InvalidInputError
+from lmctheory.kernels import kernel_hessian_row, unit_rows
+from lmctheory.networks import TwoLayerNet
+
+INPUTS = ("gaussian", "sphere")
+
+
+class PopulationLoss:
+    """The loss ``L(theta) = E[(f(x) - f*(x))^2]`` against a teacher.
+
+    ``L = a' K(W, W) a - 2 a' K(W, V) b + b' K(V, V) b`` for Gaussian inputs, and exactly 1/d of it for inputs uniform on
+    the unit sphere, because both networks are 1-homogeneous and ``E|x|^2 = d``.
+
+    Parameters
+    ----------
+    teacher : TwoLayerNet
+        The target ``f*``, weights V ``(M, d)`` and b ``(M,)``.
+    inputs : {"gaussian", "sphere"}
+        ``x ~ N(0, I_d)``, or x uniform on the unit sphere.
+    """
+
+    def __init__(self, teacher: TwoLayerNet, inputs: str = "gaussian") -> None:
+        self.teacher: TwoLayerNet = _checks.instance("teacher", teacher, TwoLayerNet)
+        self.inputs = _checks.choice("inputs", inputs, INPUTS)
+        self.scale = 1.0 if inputs == "gaussian" else 1.0 / teacher.input_dim
+        self.teacher_norms, units = unit_rows(teacher.W)
+        kernel = kernel_from_cosines(units @ units.T, self.teacher_norms, self.teacher_norms)
+        self.teacher_energy = float(teacher.a @ kernel @ teacher.a)
+
+    def stack(self, net: TwoLayerNet, name: str = "net") -> tuple[FloatArray, FloatArray]:
+        """Return student over teacher: ``X = [W; V]`` and signed output weights ``c = (a, -b)``, so that ``L = c' K(X, X) c``."""
+        _checks.instance(name, net, TwoLayerNet)
+        _checks.same_dimension(name, net.input_dim, "the teacher", self.teacher.input_dim)
+        return np.vstack([net.W, self.teacher.W]), np.concatenate([net.a, -self.teacher.a])
+
+    def value_and_gradient(self, net: TwoLayerNet) -> tuple[float, FloatArray]:
+        """Return the loss, never negative, and ``dL/dW``."""
+        X, c = self.stack(net)
+        m, n = net.width, len(c)
+        norms, inverse_norms = np.empty(n), np.empty(n)
+        row_norms(X, norms, inverse_norms)
+        gradient = np.empty((m, X.shape[1]))
+        value = loss_and_gradient(X, c, m, self.teacher_energy, norms, inverse_norms, np.empty(n), np.empty((m, n)), gradient)
+        return max(value, 0.0) * self.scale, gradient * self.scale
+
+    def output_gradient(self, net: TwoLayerNet) -> FloatArray:
+        """Return ``dL/da_i = 2 [(K(W, W) a)_i - (K(W, V) b)_i]``."""
+        kernel, c = self._kernel(net)
+        return 2.0 * self.scale * (kernel[: net.width] @ c)
+
+    def floor(self, net: TwoLayerNet) -> float:
+        """Return the rounding error to expect: ``4 eps |c|' K(X, X) |c|``, the size of the terms that cancel."""
+        kernel, c = self._kernel(net)
+        return float(4.0 * np.finfo(float).eps * self.scale * (np.abs(c) @ kernel @ np.abs(c)))
+
+    def hessian(self, net: TwoLayerNet) -> FloatArray:
+        """Return the Hessian with respect to W, shape ``(m d, m d)``, row-major; blocks of zero neurons are zero."""
+        X, c = self.stack(net)
+        m, d = net.W.shape
+        norms, units = unit_rows(X)
+        hessian = np.zeros((m, d, m, d))
+        for i in np.flatnonzero(norms[:m]):
+            same, cross = kernel_hessian_row(norms[i], units[i], norms, units)
+            hessian[i] = 2.0 * c[i] * (c[:m, None, None] * cross[:m]).transpose(1, 0, 2)
+            others = np.delete(np.arange(len(c)), i)
+            hessian[i, :, i] = c[i] ** 2 * np.eye(d) + 2.0 * c[i] * np.tensordot(c[others], same[others], axes=1)
+        return self.scale * hessian.reshape(m * d, m * d)
+
+    def segment(self, net_a: TwoLayerNet, net_b: TwoLayerNet) -> Segment:
+        """Return the loss on the straight lines from `net_a` to permuted copies of `net_b`."""
+        for name, net in (("net_a", net_a), ("net_b", net_b)):
+            _checks.instance(name, net, TwoLayerNet)
+            _checks.same_dimension(name, net.input_dim, "the teacher", self.teacher.input_dim)
+        same_width(net_a, net_b)
+        V = self.teacher.W
+        return Segment(
+            self, net_a, net_b,
+            net_a.W @ net_a.W.T, net_a.W @ net_b.W.T, net_b.W @ net_b.W.T, net_a.W @ V.T, net_b.W @ V.T,
+        )  # fmt: skip
+
+    def _kernel(self, net: TwoLayerNet) -> tuple[FloatArray, FloatArray]:
+        X, c = self.stack(net)
+        norms, units = unit_rows(X)
+        return kernel_from_cosines(units @ units.T, norms, norms), c
+
+
+def same_width(net_a: TwoLayerNet, net_b: TwoLayerNet) -> None:
+    """Refuse networks of different width or input dimension."""
+    _checks.instance("net_a", net_a, TwoLayerNet)
+    _checks.instance("net_b", net_b, TwoLayerNet)
+    if net_a.W.shape != net_b.W.shape:
+        raise InvalidInputError(f"net_b must have the shape of net_a, (m, d) = {net_a.W.shape}, got {net_b.W.shape}")
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """The loss along segments between two networks, from Gram blocks computed once.
+
+    ``W_t W_t' = (1-t)^2 W_A W_A' + t(1-t) (W_A W_B' + W_B W_A') + t^2 W_B W_B'`` and ``W_t V' = (1-t) W_A V' + t W_B V'``:
+    the cost at each t does not depend on d, and permuting B only re-indexes.
+    """
+
+    loss: PopulationLoss
+    net_a: TwoLayerNet
+    net_b: TwoLayerNet
+    gram_aa: FloatArray
+    gram_ab: FloatArray
+    gram_bb: FloatArray
+    teacher_a: FloatArray
+    teacher_b: FloatArray
+
+    def permuted(self, permutation: IntArray) -> Segment:
+        """Return the segment to B with its neurons gathered by `permutation`."""
+        return Segment(
+            self.loss, self.net_a, self.net_b.permute(permutation),
+            self.gram_aa, self.gram_ab[:, permutation], self.gram_bb[np.ix_(permutation, permutation)],
+            self.teacher_a, self.teacher_b[permutation],
+        )  # fmt: skip
+
+    def __call__(self, positions: FloatArray) -> FloatArray:
+        """Return the loss at each position t, shape ``(n,)``; unclipped, so rounding may leave a value below zero."""
+        ts = np.ascontiguousarray(positions, dtype=np.float64)
+        teacher = self.loss.teacher
+        losses = segment_losses(
+            ts, self.gram_aa, self._cross, self.gram_bb, self.teacher_a, self.teacher_b, self._norms(ts),
+            self.net_a.a, self.net_b.a, self.loss.teacher_norms, teacher.a, self.loss.teacher_energy,
+        )  # fmt: skip
+        return losses * self.loss.scale
+
+    @cached_property
+    def _cross(self) -> FloatArray:
+        return np.ascontiguousarray(self.gram_ab + self.gram_ab.T)
+
+    @cached_property
+    def _nearest(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Position ``(m,)``, squared norm of the point nearest to the origin, and squared length, of each neuron's line."""
+        W, direction = self.net_a.W, self.net_b.W - self.net_a.W
+        squared_length = np.einsum("ij,ij->i", direction, direction)
+        projection = np.einsum("ij,ij->i", W, direction)
+        position = -projection / np.where(squared_length > 0, squared_length, 1.0)
+        foot = W + position[:, None] * direction
+        return position, np.einsum("ij,ij->i", foot, foot), squared_length
+
+    def _norms(self, ts: FloatArray) -> FloatArray:
+        """Row norms of ``W_t``, ``(n, m)``, from ``|foot|^2 + (t - t_foot)^2 |w_B - w_A|^2``: none cancels near 0."""
+        position, foot, length = self._nearest
+        return np.sqrt(foot + (ts[:, None] - position) ** 2 * length)
+
+
+def span_coordinates(
+    net: TwoLayerNet, teacher: TwoLayerNet, extra: int = 0
+) -> tuple[TwoLayerNet, TwoLayerNet, FloatArray | None]:
+    """Return student and teacher in an orthonormal basis of the span of their rows, and that basis ``(d, m + M)``.
+
+    Loss, gradient and gradient descent are the same in these coordinates; `extra` zero coordinates stand for
+    directions outside the span. Where that saves nothing, the networks come back unchanged with basis None.
+    """
+    n = net.width + teacher.width
+    if net.input_dim <= n + extra:
+        return net, teacher, None
+    basis, triangle = np.linalg.qr(np.vstack([teacher.W, net.W]).T)
+    rows = np.pad(triangle.T, ((0, 0), (0, extra)))
+    return TwoLayerNet(rows[teacher.width :], net.a), TwoLayerNet(rows[: teacher.width], teacher.a), basis
+
+
+def population_loss(net: TwoLayerNet, teacher: TwoLayerNet, inputs: str = "gaussian") -> float:
+    """Return ``L = E[(f(x) - f*(x))^2]``, exactly up to rounding.
+
+    ``L = a' K(W, W) a - 2 a' K(W, V) b + b' K(V, V) b`` with the arc-cosine kernel K; no factor 1/2.
+
+    Parameters
+    ----------
+    net, teacher : TwoLayerNet
+        Student (W, a) and teacher (V, b), of one input dimension d.
+    inputs : {"gaussian", "sphere"}
+        ``x ~ N(0, I_d)``, or uniform on the unit sphere, where every loss is exactly 1/d of the Gaussian one.
+
+    Returns
+    -------
+    float
+        The loss, clipped at 0; `loss_floor` is its absolute rounding error.
+
+    Raises
+    ------
+    InvalidInputError
+        If input dimensions differ or `inputs` is unknown.
+
+    References
+    ----------
+    [CS] Cho and Saul 2009; [SS] Safran and Shamir 2018.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> teacher = lmc.orthonormal_teacher(1, 2)
+    >>> lmc.population_loss(lmc.TwoLayerNet([[0.0, 0.0]]), teacher)  # E[relu(x)^2]
+    0.5
+    """
+    return PopulationLoss(teacher, inputs).value_and_gradient(net)[0]
+
+
+def loss_floor(net: TwoLayerNet, teacher: TwoLayerNet, inputs: str = "gaussian") -> float:
+    """Return the absolute rounding error to expect in `population_loss`.
+
+    ``4 eps (|a|' K(W, W) |a| + 2 |a|' K(W, V) |b| + |b|' K(V, V) |b|)``, eps = 2.2e-16: the terms of the loss cancel near a
+    global minimum, their rounding errors do not. A computed loss below this value is indistinguishable from 0.
+    Parameters and errors as for `population_loss`.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> teacher = lmc.orthonormal_teacher(2, 2)
+    >>> lmc.population_loss(teacher, teacher) <= lmc.loss_floor(teacher, teacher) < 1e-14
+    True
+    """
+    return PopulationLoss(teacher, inputs).floor(net)
+
+
+def population_gradient(net: TwoLayerNet, teacher: TwoLayerNet, inputs: str = "gaussian") -> tuple[FloatArray, FloatArray]:
+    """Return the gradient of `population_loss` with respect to W ``(m, d)`` and a ``(m,)``.
+
+    ``dL/dw_i = 2 a_i [sum_j a_j grad_u K(w_i, w_j) - sum_j b_j grad_u K(w_i, v_j)]`` with
+    ``grad_u K(u, v) = (|v| sin p u/|u| + (pi - p) v) / (2 pi)``, and ``dL/da_i = 2 [(K(W, W) a)_i - (K(W, V) b)_i]``.
+    Parameters and errors as for `population_loss`.
+
+    Notes
+    -----
+    The row of a zero neuron is 0 (the choice relu'(0) = 0): the loss has no gradient there.
+
+    References
+    ----------
+    [SS] Safran and Shamir, Spurious local minima are common in two-layer ReLU neural networks, 2018.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> teacher = lmc.orthonormal_teacher(1, 2)
+    >>> grad_W, grad_a = lmc.population_gradient(lmc.TwoLayerNet([[2.0, 0.0]]), teacher)
+    >>> grad_W, grad_a
+    (array([[1., 0.]]), array([2.]))
+    """
+    loss = PopulationLoss(teacher, inputs)
+    return loss.value_and_gradient(net)[1], loss.output_gradient(net)
+
+
+def population_hessian(net: TwoLayerNet, teacher: TwoLayerNet, inputs: str = "gaussian") -> FloatArray:
+    """Return the Hessian of `population_loss` with respect to W, shape ``(m d, m d)``, row-major.
+
+    Parameters and errors as for `population_loss`.
+
+    Notes
+    -----
+    Rows and columns of zero neurons are zero. The Hessian is continuous away from zero neurons, also where neurons are
+    collinear. Memory ``(m d)^2`` floats.
+
+    References
+    ----------
+    [SS] Safran and Shamir 2018, section on the closed form; blocks as in `lmctheory.kernels.kernel_hessian_row`.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> lmc.population_hessian(lmc.TwoLayerNet([[2.0]]), lmc.orthonormal_teacher(1, 1))
+    array([[1.]])
+    """
+    return PopulationLoss(teacher, inputs).hessian(net)

@@ -1,0 +1,104 @@
+"""Plots for matplotlib: each function takes arrays and an optional Axes and returns the Axes.
+
+Needs the extra ``plot``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lmctheory import _checks
+from lmctheory.errors import InvalidInputError, MissingDependencyError
+from lmctheory.rates import RateFit, fit_rate
+
+try:
+    import matplotlib.pyplot as plt
+    from matplotlib.axes import Axes
+    from matplotlib.ticker import NullFormatter, ScalarFormatter
+except ImportError as error:
+    raise MissingDependencyError("plotting needs matplotlib: pip install 'lmctheory[plot]'") from error
+
+# Okabe and Ito's palette: distinguishable with every common form of colour blindness.
+COLOURS = {"blue": "#0072B2", "orange": "#E69F00", "green": "#009E73", "red": "#D55E00", "purple": "#CC79A7", "grey": "#666666"}
+STYLE: dict[str, Any] = {
+    "figure.dpi": 120,
+    "savefig.dpi": 200,
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.labelsize": 10,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "pdf.fonttype": 42,
+}
+
+
+def rate_plot(
+    widths: ArrayLike,
+    samples: Sequence[ArrayLike],
+    fit: RateFit | None = None,
+    reference: float | None = -0.5,
+    ax: Axes | None = None,
+    *,
+    color: str = COLOURS["blue"],
+    label: str | None = None,
+) -> Axes:
+    """Draw mean barriers against the width on log-log axes, with intervals, the fitted power law and a reference slope.
+
+    Parameters
+    ----------
+    widths : array_like, shape (n_widths,)
+    samples : sequence of array_like
+        Barriers at each width, as for `fit_rate`.
+    fit : RateFit, optional
+        Fitted to these data; computed (resampling single barriers, seed 0) if missing.
+    reference : float or None
+        Slope of the dashed reference line, anchored at the first mean.
+    ax : matplotlib Axes, optional
+        A new figure's if missing.
+    color, label : str
+        Of the data; the fitted exponent and its interval are appended to the label.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InvalidInputError
+        As `fit_rate`, or if `fit` belongs to other widths.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> draw = np.random.default_rng(0)
+    >>> ax = lmc.plotting.rate_plot([8, 16, 32], [draw.exponential(1 / m, 50) for m in (8, 16, 32)])
+    >>> ax.get_xscale(), ax.get_yscale()
+    ('log', 'log')
+    """
+    widths = _checks.real_array("widths", widths, 1)
+    if fit is None:
+        fit = fit_rate(widths, samples, rng=0)
+    elif not np.array_equal(fit.widths, widths):
+        raise InvalidInputError(f"fit must belong to the widths {widths.tolist()}, got one for {fit.widths.tolist()}")
+    if ax is None:
+        ax = plt.subplots(figsize=(4.2, 3.2), layout="constrained")[1]
+    low, high = fit.exponent - fit.interval[0], fit.interval[1] - fit.exponent
+    text = f"exponent {fit.exponent:.2f} $\\pm$ {max(low, high):.2f}"
+    errors = np.abs(fit.mean_intervals.T - fit.means)
+    ax.errorbar(widths, fit.means, yerr=errors, fmt="o", ms=4, capsize=2, lw=1, color=color, label=label)
+    ax.plot(widths, fit.predict(widths), "-", lw=1.2, color=color, label=text)
+    if reference is not None:
+        line = fit.means[0] * (widths / widths[0]) ** reference
+        ax.plot(widths, line, "--", lw=1, color=COLOURS["grey"], label=f"slope {reference:g}")
+    ax.set(xscale="log", yscale="log", xlabel="width $m$", ylabel="mean barrier")
+    ax.set_xticks(widths)
+    ax.xaxis.set_major_formatter(ScalarFormatter())
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.minorticks_off()
+    ax.legend()
+    return ax

@@ -1,0 +1,308 @@
+"""Power laws in the width: fits of the logarithm of mean barriers, with bootstrap intervals."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import chi2
+
+from lmctheory import _checks
+from lmctheory._checks import FloatArray, IntArray, Rng
+from lmctheory.errors import ConvergenceWarning, InvalidInputError
+
+MAX_DROPPED = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class RateFit:
+    """A power law ``mean barrier ~ exp(intercept) * m^exponent`` and the evidence for it.
+
+    Attributes
+    ----------
+    exponent, intercept : float
+        Ordinary least squares of ``log(mean)`` on ``log(m)``.
+    interval : tuple of float
+        Interval of the exponent at confidence `level`.
+    level : float
+    widths : ndarray, shape (n_widths,)
+        Increasing.
+    means, mean_intervals : ndarray, shape (n_widths,) and (n_widths, 2)
+        Mean at each width and its interval, each at `level`.
+    curvature, curvature_interval : float, tuple of float
+        Coefficient of ``(log m)^2`` when a parabola is fitted instead, NaN for two widths; an interval without 0 says that
+        the data do not follow one power law.
+    lack_of_fit : float
+        p-value of the chi-square test that the means lie on one power law, NaN for two widths.
+    local_slopes, local_intervals : ndarray, shape (n_widths - 1,) and (n_widths - 1, 2)
+        Exponents between neighbouring widths.
+    resampled : str
+        "samples" or "networks": the unit of the bootstrap.
+    n_resamples, dropped_resamples : int
+        Bootstrap replicates drawn, and those left out because the mean at some width was zero or undefined.
+    seed : tuple
+        Entropy and spawn key of the bootstrap's SeedSequence.
+    """
+
+    exponent: float
+    intercept: float
+    interval: tuple[float, float]
+    level: float
+    widths: FloatArray
+    means: FloatArray
+    mean_intervals: FloatArray
+    curvature: float
+    curvature_interval: tuple[float, float]
+    lack_of_fit: float
+    local_slopes: FloatArray
+    local_intervals: FloatArray
+    resampled: str
+    n_resamples: int
+    dropped_resamples: int
+    seed: tuple[object, tuple[int, ...]]
+
+    def predict(self, widths: ArrayLike) -> FloatArray:
+        """Return the fitted mean at `widths`."""
+        return np.exp(self.intercept) * np.asarray(widths, dtype=float) ** self.exponent
+
+
+def fit_rate(
+    widths: ArrayLike,
+    samples: Sequence[ArrayLike],
+    *,
+    rng: Rng = None,
+    pairs: Sequence[ArrayLike] | None = None,
+    level: float = 0.95,
+    n_resamples: int = 2000,
+) -> RateFit:
+    """Fit ``mean barrier ~ C m^exponent`` by least squares on logarithms of the mean over pairs, with a bootstrap interval.
+
+    Barriers of single pairs may be exactly zero, so the mean is taken before the logarithm.
+
+    Parameters
+    ----------
+    widths : array_like, shape (n_widths,)
+        At least two, positive and increasing.
+    samples : sequence of array_like
+        For each width at least two non-negative barriers, not all zero.
+    rng : int, SeedSequence, Generator or None
+        Source of the resamples.
+    pairs : sequence of array_like of shape (n, 2), optional
+        For each width the networks behind each barrier, as indices. Networks are then resampled: barriers that share a
+        network are not independent. At least three networks a width.
+    level : float
+        Confidence of every interval, in (0, 1).
+    n_resamples : int
+        Bootstrap replicates, at least 100.
+
+    Returns
+    -------
+    RateFit
+
+    Raises
+    ------
+    InvalidInputError
+        If there are fewer than two widths, arrays do not fit together, a barrier is negative or not finite, or the mean
+        at a width is zero.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If more than 1 % of the replicates had to be dropped: too few non-zero barriers for a trustworthy interval.
+
+    Notes
+    -----
+    Intervals are ``estimate +- q * standard error`` with q the `level` quantile of ``|estimate* - estimate| / standard error*``
+    over replicates (symmetric bootstrap-t); standard errors by the infinitesimal jackknife over units, which for
+    networks counts every pair that a network takes part in. Widths are taken as independent of one another.
+
+    References
+    ----------
+    Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 11 and 12.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> draw = np.random.default_rng(0)
+    >>> widths = np.array([8, 16, 32, 64])
+    >>> samples = [draw.lognormal(np.log(1 / m), 0.5, size=200) for m in widths]
+    >>> fit = lmc.fit_rate(widths, samples, rng=0)
+    >>> fit.interval[0] < -1 < fit.interval[1]
+    True
+    """
+    widths = _checks.real_array("widths", widths, 1)
+    if len(widths) < 2:
+        raise InvalidInputError(f"widths must hold at least two widths, got {len(widths)}")
+    if widths[0] <= 0 or (np.diff(widths) <= 0).any():
+        raise InvalidInputError(f"widths must be positive and increasing, got {widths.tolist()}")
+    level = _checks.probability("level", level)
+    root = _checks.seed_sequence(rng)
+    boot = bootstrap_log_means(samples, pairs, n_resamples=n_resamples, root=root)
+    if len(boot.log_means) != len(widths):
+        raise InvalidInputError(f"samples must hold one array a width, {len(widths)}, got {len(boot.log_means)}")
+
+    x = np.log(widths)
+    line = np.linalg.pinv(np.stack([np.ones_like(x), x], axis=1))
+    exponent, interval = boot.interval(line[1], level)
+    curvature, curvature_interval, lack_of_fit = np.nan, (np.nan, np.nan), np.nan
+    if len(widths) > 2:
+        centred = x - x.mean()
+        parabola = np.linalg.pinv(np.stack([np.ones_like(x), centred, centred**2], axis=1))
+        curvature, curvature_interval = boot.interval(parabola[2], level)
+        lack_of_fit = _lack_of_fit(x, boot.log_means, boot.errors)
+    steps = (np.eye(len(x))[1:] - np.eye(len(x))[:-1]) / np.diff(x)[:, None]
+    slopes = [boot.interval(step, level) for step in steps]
+    if boot.dropped > MAX_DROPPED * n_resamples:
+        warnings.warn(
+            f"{boot.dropped} of {n_resamples} resamples have a mean of zero at some width: the interval is not trustworthy",
+            ConvergenceWarning, stacklevel=2,
+        )  # fmt: skip
+    return RateFit(
+        exponent=exponent,
+        intercept=float(line[0] @ boot.log_means),
+        interval=interval,
+        level=level,
+        widths=widths,
+        means=np.exp(boot.log_means),
+        mean_intervals=np.exp([boot.interval(row, level)[1] for row in np.eye(len(x))]),
+        curvature=curvature,
+        curvature_interval=curvature_interval,
+        lack_of_fit=lack_of_fit,
+        local_slopes=np.array([slope for slope, _ in slopes]),
+        local_intervals=np.array([slope_interval for _, slope_interval in slopes]),
+        resampled="samples" if pairs is None else "networks",
+        n_resamples=n_resamples,
+        dropped_resamples=boot.dropped,
+        seed=(root.entropy, tuple(root.spawn_key)),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class LogMeanBootstrap:
+    """Bootstrap of the logarithms of means of independent groups.
+
+    `log_means` and standard errors `errors` have shape ``(n_groups,)``, their replicates ``(n_replicates, n_groups)``; `dropped`
+    counts replicates left out because a mean was zero or undefined.
+    """
+
+    log_means: FloatArray
+    errors: FloatArray
+    replicate_log_means: FloatArray
+    replicate_errors: FloatArray
+    dropped: int
+
+    def interval(self, weights: FloatArray, level: float) -> tuple[float, tuple[float, float]]:
+        """Return ``weights . log_means`` and its symmetric bootstrap-t interval."""
+        estimate = float(weights @ self.log_means)
+        error = np.sqrt(weights**2 @ self.errors**2)
+        replicate_errors = np.sqrt(self.replicate_errors**2 @ weights**2)
+        deviations = np.abs(self.replicate_log_means @ weights - estimate)
+        half = error * np.quantile(_studentise(deviations, replicate_errors), level)
+        return estimate, (float(estimate - half), float(estimate + half))
+
+    def simultaneous_intervals(self, level: float) -> FloatArray:
+        """Return intervals of the means, ``(n_groups, 2)``, that hold together at `level` (largest studentised deviation)."""
+        deviations = _studentise(np.abs(self.replicate_log_means - self.log_means), self.replicate_errors)
+        half = self.errors * np.quantile(deviations.max(axis=1), level)
+        return np.exp(np.stack([self.log_means - half, self.log_means + half], axis=1))
+
+
+def bootstrap_log_means(
+    samples: Sequence[ArrayLike],
+    pairs: Sequence[ArrayLike] | None,
+    *,
+    n_resamples: int,
+    root: np.random.SeedSequence,
+) -> LogMeanBootstrap:
+    """Resample the samples of each group, or the networks behind them; see `fit_rate` for the arguments and errors."""
+    n_resamples = _checks.integer("n_resamples", n_resamples, 100)
+    if not hasattr(samples, "__len__") or len(samples) == 0:
+        raise InvalidInputError("samples must hold one array of barriers a width, got none")
+    if pairs is not None and len(pairs) != len(samples):
+        raise InvalidInputError(f"pairs must hold one array a width, {len(samples)}, got {len(pairs)}")
+    groups = []
+    for k, values in enumerate(samples):
+        values = _checks.real_array(f"samples[{k}]", values, 1)
+        if values.min() < 0:
+            raise InvalidInputError(f"samples[{k}] must not be negative, got {values.min()}")
+        if len(values) < 2:
+            raise InvalidInputError(f"samples[{k}] must hold at least two barriers, got {len(values)}")
+        if values.max() == 0:
+            raise InvalidInputError(f"samples[{k}] must have a positive mean, got only zeros: their logarithm is undefined")
+        indices = None if pairs is None else _pair_indices(f"pairs[{k}]", pairs[k], len(values))
+        generator = np.random.default_rng(_checks.stream(root, "bootstrap", k))
+        groups.append(_resample_mean(values, indices, n_resamples, generator))
+    means, errors, replicate_means, replicate_errors = (np.stack(column, axis=-1) for column in zip(*groups, strict=True))
+    with np.errstate(invalid="ignore"):
+        usable = (replicate_means > 0).all(axis=1)
+    replicate_means, replicate_errors = replicate_means[usable], replicate_errors[usable]
+    if len(replicate_means) == 0:
+        raise InvalidInputError("samples must hold more non-zero barriers: every resample had a mean of zero at some width")
+    return LogMeanBootstrap(
+        log_means=np.log(means),
+        errors=errors / means,
+        replicate_log_means=np.log(replicate_means),
+        replicate_errors=replicate_errors / replicate_means,
+        dropped=int(n_resamples - usable.sum()),
+    )
+
+
+def _pair_indices(name: str, value: ArrayLike, n: int) -> IntArray:
+    raw = np.asarray(value)
+    if raw.dtype.kind not in "iu" or raw.shape != (n, 2):
+        raise InvalidInputError(f"{name} must be integers of shape ({n}, 2), one row a barrier, got {raw.dtype} of {raw.shape}")
+    if raw.min() < 0 or (raw[:, 0] == raw[:, 1]).any():
+        raise InvalidInputError(f"{name} must hold non-negative indices of two different networks a row")
+    labels, indices = np.unique(raw, return_inverse=True)
+    if len(labels) < 3:
+        raise InvalidInputError(f"{name} must name at least three networks, got {len(labels)}: networks are resampled")
+    return indices.reshape(raw.shape)
+
+
+def _resample_mean(
+    values: FloatArray, pairs: IntArray | None, n_resamples: int, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return the mean, its standard error, and both for every replicate, from multiplicities of the units."""
+    n = len(values) if pairs is None else int(pairs.max()) + 1
+    counts = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(float)
+    counts = np.vstack([np.ones(n), counts])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means, errors = _sample_mean(counts, values) if pairs is None else _pair_mean(counts, values, pairs)
+    errors *= np.sqrt(n / (n - 1))
+    return means[0], errors[0], means[1:], errors[1:]
+
+
+def _sample_mean(counts: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    n = counts.shape[1]
+    means = counts @ values / n
+    return means, np.sqrt(np.maximum(counts @ values**2 / n - means**2, 0.0) / n)
+
+
+def _pair_mean(counts: FloatArray, values: FloatArray, pairs: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Mean with weight ``c_i c_j`` for the pair (i, j), and the root of the sum of squared influences of the networks."""
+    n = counts.shape[1]
+    total, present = np.zeros((n, n)), np.zeros((n, n))
+    for first, second in (pairs.T, pairs.T[::-1]):
+        np.add.at(total, (first, second), values)
+        np.add.at(present, (first, second), 1.0)
+    sums, weights = counts @ total, counts @ present
+    norm = (weights * counts).sum(axis=1)
+    means = (sums * counts).sum(axis=1) / norm
+    influences = 2 * (sums - means[:, None] * weights) / norm[:, None]
+    return means, np.sqrt((counts * influences**2).sum(axis=1))
+
+
+def _studentise(deviations: FloatArray, errors: FloatArray) -> FloatArray:
+    """Return ``deviations / errors`` with 0/0 = 0: a replicate without spread that hits the estimate deviates by nothing."""
+    return np.divide(deviations, errors, out=np.where(deviations > 0, np.inf, 0.0), where=errors > 0)
+
+
+def _lack_of_fit(x: FloatArray, y: FloatArray, errors: FloatArray) -> float:
+    if not (errors > 0).all():
+        return float("nan")
+    design = np.stack([np.ones_like(x), x], axis=1) / errors[:, None]
+    residual = y / errors - design @ np.linalg.lstsq(design, y / errors, rcond=None)[0]
+    return float(chi2.sf(residual @ residual, len(x) - 2))
