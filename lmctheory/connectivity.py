@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
 from lmctheory._parallel import map_threads
 from lmctheory.alignment import Alignment
 from lmctheory.alignment import align as align_networks
+from lmctheory.alignment.assignment import SIMILARITIES
 from lmctheory.errors import InvalidInputError
 from lmctheory.networks import TwoLayerNet
 from lmctheory.objectives import PopulationLoss, same_width
 from lmctheory.paths import maximise_excess
 
 GRID_SIZE = 33
+CHUNK_FLOATS = 2**20  # size of the Gram blocks of the pairs that a thread evaluates together
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,25 +115,48 @@ def barrier(
     """
     loss = PopulationLoss(teacher, inputs)
     same_width(net_a, net_b)
-    floor = 2 * max(loss.floor(net_a), loss.floor(net_b))
-    return _barrier(loss, net_a, net_b, align, kind, grid_size, floor)
+    permutation, method = _permutation(net_a, net_b, align)
+    found = maximise_excess(loss.segments([net_a], [net_b.permute(permutation)]), 1, kind, grid_size)
+    return Barrier(
+        height=float(found.heights[0]),
+        position=float(found.positions[0]),
+        kind=kind,
+        grid=found.grid,
+        losses=found.losses[0],
+        loss_floor=2 * max(loss.floor(net_a), loss.floor(net_b)),
+        permutation=permutation,
+        method=method,
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class PairwiseBarriers:
-    """Barriers of all pairs of networks: ``heights[k]``, ``loss_floors[k]`` belong to networks ``pairs[k] = (i, j)``, i < j."""
+    """Barriers of all P pairs among n networks.
+
+    Attributes
+    ----------
+    pairs : ndarray of int, shape (P, 2)
+        The networks (i, j), i < j, of each pair.
+    heights : ndarray, shape (P,)
+        The barrier; where several methods were asked for, the lowest they give.
+    by_method : dict of str to ndarray of shape (P,)
+        The barrier under each method's permutation; "none" is the identity.
+    loss_floors : ndarray, shape (P,)
+        Rounding error to expect in `heights`.
+    kind : str
+    """
 
     pairs: IntArray
     heights: FloatArray
+    by_method: dict[str, FloatArray]
     loss_floors: FloatArray
-    method: str
     kind: str
 
 
 def pairwise_barriers(
     networks: Sequence[TwoLayerNet],
     teacher: TwoLayerNet,
-    align: str | None = None,
+    align: str | Sequence[str] = "weights",
     kind: str = "chord",
     *,
     inputs: str = "gaussian",
@@ -139,48 +164,79 @@ def pairwise_barriers(
 ) -> PairwiseBarriers:
     """Return the barriers of all ``n (n - 1) / 2`` pairs among at least two networks, computed in threads.
 
-    Parameters as for `barrier`, with `align` None or a method's name. Pairs share networks: pass `pairs` on to `fit_rate`,
-    which then resamples networks.
+    Parameters
+    ----------
+    networks : sequence of TwoLayerNet
+        At least two, of one shape.
+    align : str or sequence of str
+        Methods of `align`, or "none" for no permutation. With several, `PairwiseBarriers.heights` is the lowest.
+    teacher, kind, inputs, grid_size
+        As for `barrier`.
+
+    Returns
+    -------
+    PairwiseBarriers
+        Pairs share networks: pass `pairs` on to `fit_rate`, which then resamples networks.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are fewer than two networks, shapes differ, or a name is unknown.
 
     Examples
     --------
     >>> import lmctheory as lmc
     >>> teacher = lmc.orthonormal_teacher(2, 2)
-    >>> lmc.pairwise_barriers([teacher, teacher.permute([1, 0]), teacher], teacher).heights.round(3)
+    >>> networks = [teacher, teacher.permute([1, 0]), teacher]
+    >>> lmc.pairwise_barriers(networks, teacher, "none").heights.round(3)
     array([0.182, 0.   , 0.182])
     """
     loss = PopulationLoss(teacher, inputs)
     networks = list(networks)
     if len(networks) < 2:
         raise InvalidInputError(f"networks must hold at least two networks, got {len(networks)}")
-    if align is not None and not isinstance(align, str):
-        raise InvalidInputError(f"align must be None or the name of a method, got {align!r}")
+    methods = [_checks.choice("align", name, (*SIMILARITIES, "none")) for name in ([align] if isinstance(align, str) else align)]
+    if not methods:
+        raise InvalidInputError("align must name at least one method, got none")
     for net in networks:
         same_width(networks[0], net)
     floors = np.array([loss.floor(net) for net in networks])
     pairs = np.stack(np.triu_indices(len(networks), 1), axis=1)
-    loss_floors = 2 * floors[pairs].max(axis=1)
 
-    def height(k: int, _: np.ndarray) -> float:
-        i, j = pairs[k]
-        return _barrier(loss, networks[i], networks[j], align, kind, grid_size, float(loss_floors[k])).height
+    def heights(chunk: int, _: NDArray[np.uint8]) -> FloatArray:
+        """Barriers ``(chunk, methods)`` of a chunk of pairs, evaluated together."""
+        ends: list[tuple[TwoLayerNet, TwoLayerNet]] = []
+        index: dict[tuple[int, bytes], int] = {}  # methods often agree on the permutation
+        rows = []
+        for i, j in pairs[chunk * chunk_size : (chunk + 1) * chunk_size]:
+            net_a, net_b = networks[i], networks[j]
+            for method in methods:
+                permutation = _permutation(net_a, net_b, None if method == "none" else method)[0]
+                key = (i * len(networks) + j, permutation.tobytes())
+                if key not in index:
+                    index[key] = len(ends)
+                    ends.append((net_a, net_b.permute(permutation)))
+                rows.append(index[key])
+        found = maximise_excess(loss.segments(*zip(*ends, strict=True)), len(ends), kind, grid_size)
+        return found.heights[rows].reshape(-1, len(methods))
 
-    heights = np.array(map_threads(height, len(pairs)))
-    return PairwiseBarriers(pairs, heights, loss_floors, align or "none", kind)
+    chunk_size = max(1, CHUNK_FLOATS // (3 * len(methods) * networks[0].width ** 2))
+    table = np.concatenate(map_threads(heights, -(-len(pairs) // chunk_size)))
+    return PairwiseBarriers(
+        pairs=pairs,
+        heights=table.min(axis=1),
+        by_method=dict(zip(methods, table.T, strict=True)),
+        loss_floors=2 * floors[pairs].max(axis=1),
+        kind=kind,
+    )
 
 
-def _barrier(
-    loss: PopulationLoss, net_a: TwoLayerNet, net_b: TwoLayerNet,
-    align: str | ArrayLike | Alignment | None, kind: str, grid_size: int, floor: float,
-) -> Barrier:  # fmt: skip
+def _permutation(net_a: TwoLayerNet, net_b: TwoLayerNet, align: str | ArrayLike | Alignment | None) -> tuple[IntArray, str]:
+    """Return the permutation of B that `align` asks for, and where it comes from."""
     if align is None:
-        permutation, method = np.arange(net_a.width), "none"
-    elif isinstance(align, str):
-        permutation, method = align_networks(net_a, net_b, align).permutation, align
-    elif isinstance(align, Alignment):
-        permutation, method = _checks.permutation("align.permutation", align.permutation, net_a.width), align.method
-    else:
-        permutation, method = _checks.permutation("align", align, net_a.width), "given"
-    segment = loss.segment(net_a, net_b if align is None else net_b.permute(permutation))
-    found = maximise_excess(segment, kind, grid_size)
-    return Barrier(found.height, found.position, kind, found.grid, found.losses, floor, permutation, method)
+        return np.arange(net_a.width), "none"
+    if isinstance(align, str):
+        return align_networks(net_a, net_b, align).permutation, align
+    if isinstance(align, Alignment):
+        return _checks.permutation("align.permutation", align.permutation, net_a.width), align.method
+    return _checks.permutation("align", align, net_a.width), "given"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -78,17 +77,12 @@ class PopulationLoss:
             hessian[i, :, i] = c[i] ** 2 * np.eye(d) + 2.0 * c[i] * np.tensordot(c[others], same[others], axes=1)
         return self.scale * hessian.reshape(m * d, m * d)
 
-    def segment(self, net_a: TwoLayerNet, net_b: TwoLayerNet) -> Segment:
-        """Return the loss on the straight lines from `net_a` to permuted copies of `net_b`."""
-        for name, net in (("net_a", net_a), ("net_b", net_b)):
-            _checks.instance(name, net, TwoLayerNet)
-            _checks.same_dimension(name, net.input_dim, "the teacher", self.teacher.input_dim)
-        same_width(net_a, net_b)
-        V = self.teacher.W
-        return Segment(
-            self, net_a, net_b,
-            net_a.W @ net_a.W.T, net_a.W @ net_b.W.T, net_b.W @ net_b.W.T, net_a.W @ V.T, net_b.W @ V.T,
-        )  # fmt: skip
+    def segments(self, nets_a: Sequence[TwoLayerNet], nets_b: Sequence[TwoLayerNet]) -> Segments:
+        """Return the loss on the straight lines from each of `nets_a` to its partner in `nets_b`; all have one shape."""
+        for net_a, net_b in zip(nets_a, nets_b, strict=True):
+            same_width(net_a, net_b)
+            _checks.same_dimension("net_a", net_a.input_dim, "the teacher", self.teacher.input_dim)
+        return Segments(self, nets_a, nets_b)
 
     def _kernel(self, net: TwoLayerNet) -> tuple[FloatArray, FloatArray]:
         X, c = self.stack(net)
@@ -104,59 +98,39 @@ def same_width(net_a: TwoLayerNet, net_b: TwoLayerNet) -> None:
         raise InvalidInputError(f"net_b must have the shape of net_a, (m, d) = {net_a.W.shape}, got {net_b.W.shape}")
 
 
-@dataclass(frozen=True, eq=False)
-class Segment:
-    """The loss along segments between two networks, from Gram blocks computed once.
+class Segments:
+    """The loss along P straight lines between networks, from Gram blocks computed once.
 
     ``W_t W_t' = (1-t)^2 W_A W_A' + t(1-t) (W_A W_B' + W_B W_A') + t^2 W_B W_B'`` and ``W_t V' = (1-t) W_A V' + t W_B V'``:
-    the cost at each t does not depend on d, and permuting B only re-indexes.
+    the cost at each t does not depend on d. Norms come from ``|w_t|^2 = |foot|^2 + (t - t_foot)^2 |w_B - w_A|^2``, the foot
+    being the point of a neuron's line nearest to the origin: nothing cancels where a neuron crosses 0.
     """
 
-    loss: PopulationLoss
-    net_a: TwoLayerNet
-    net_b: TwoLayerNet
-    gram_aa: FloatArray
-    gram_ab: FloatArray
-    gram_bb: FloatArray
-    teacher_a: FloatArray
-    teacher_b: FloatArray
+    def __init__(self, loss: PopulationLoss, nets_a: Sequence[TwoLayerNet], nets_b: Sequence[TwoLayerNet]) -> None:
+        self.loss = loss
+        A, B = (np.stack([net.W for net in nets]) for nets in (nets_a, nets_b))
+        self._a_a, self._a_b = (np.stack([net.a for net in nets]) for nets in (nets_a, nets_b))
+        cross = A @ B.transpose(0, 2, 1)
+        self._gram_ab = cross + cross.transpose(0, 2, 1)
+        self._gram_aa, self._gram_bb = A @ A.transpose(0, 2, 1), B @ B.transpose(0, 2, 1)
+        self._teacher_a, self._teacher_b = A @ loss.teacher.W.T, B @ loss.teacher.W.T
+        direction = B - A
+        length = np.einsum("pij,pij->pi", direction, direction)
+        position = -np.einsum("pij,pij->pi", A, direction) / np.where(length > 0, length, 1.0)
+        foot = A + position[..., None] * direction
+        self._feet = np.stack([position, np.einsum("pij,pij->pi", foot, foot), length], axis=-1)
 
-    def permuted(self, permutation: IntArray) -> Segment:
-        """Return the segment to B with its neurons gathered by `permutation`."""
-        return Segment(
-            self.loss, self.net_a, self.net_b.permute(permutation),
-            self.gram_aa, self.gram_ab[:, permutation], self.gram_bb[np.ix_(permutation, permutation)],
-            self.teacher_a, self.teacher_b[permutation],
-        )  # fmt: skip
+    def __len__(self) -> int:
+        return len(self._gram_aa)
 
-    def __call__(self, positions: FloatArray) -> FloatArray:
-        """Return the loss at each position t, shape ``(n,)``; unclipped, so rounding may leave a value below zero."""
-        ts = np.ascontiguousarray(positions, dtype=np.float64)
-        teacher = self.loss.teacher
+    def __call__(self, paths: IntArray, positions: FloatArray) -> FloatArray:
+        """Return the loss at `positions` ``(Q, T)`` of segments `paths` ``(Q,)``; rounding may leave it below zero."""
         losses = segment_losses(
-            ts, self.gram_aa, self._cross, self.gram_bb, self.teacher_a, self.teacher_b, self._norms(ts),
-            self.net_a.a, self.net_b.a, self.loss.teacher_norms, teacher.a, self.loss.teacher_energy,
+            paths, np.ascontiguousarray(positions), self._gram_aa, self._gram_ab, self._gram_bb, self._teacher_a,
+            self._teacher_b, self._feet, self._a_a, self._a_b, self.loss.teacher_norms, self.loss.teacher.a,
+            self.loss.teacher_energy,
         )  # fmt: skip
         return losses * self.loss.scale
-
-    @cached_property
-    def _cross(self) -> FloatArray:
-        return np.ascontiguousarray(self.gram_ab + self.gram_ab.T)
-
-    @cached_property
-    def _nearest(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Position ``(m,)``, squared norm of the point nearest to the origin, and squared length, of each neuron's line."""
-        W, direction = self.net_a.W, self.net_b.W - self.net_a.W
-        squared_length = np.einsum("ij,ij->i", direction, direction)
-        projection = np.einsum("ij,ij->i", W, direction)
-        position = -projection / np.where(squared_length > 0, squared_length, 1.0)
-        foot = W + position[:, None] * direction
-        return position, np.einsum("ij,ij->i", foot, foot), squared_length
-
-    def _norms(self, ts: FloatArray) -> FloatArray:
-        """Row norms of ``W_t``, ``(n, m)``, from ``|foot|^2 + (t - t_foot)^2 |w_B - w_A|^2``: none cancels near 0."""
-        position, foot, length = self._nearest
-        return np.sqrt(foot + (ts[:, None] - position) ** 2 * length)
 
 
 def span_coordinates(

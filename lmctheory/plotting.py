@@ -18,7 +18,7 @@ from lmctheory.rates import RateFit, fit_rate
 try:
     import matplotlib.pyplot as plt
     from matplotlib.axes import Axes
-    from matplotlib.ticker import NullFormatter, ScalarFormatter
+    from matplotlib.ticker import NullLocator
 except ImportError as error:
     raise MissingDependencyError("plotting needs matplotlib: pip install 'lmctheory[plot]'") from error
 
@@ -61,7 +61,7 @@ def rate_plot(
     ax : matplotlib Axes, optional
         A new figure's if missing.
     color, label : str
-        Of the data; the fitted exponent and its interval are appended to the label.
+        Of the data; the legend shows the label with the fitted exponent and its interval.
 
     Returns
     -------
@@ -87,18 +87,15 @@ def rate_plot(
         raise InvalidInputError(f"fit must belong to the widths {widths.tolist()}, got one for {fit.widths.tolist()}")
     if ax is None:
         ax = plt.subplots(figsize=(4.2, 3.2), layout="constrained")[1]
-    low, high = fit.exponent - fit.interval[0], fit.interval[1] - fit.exponent
-    text = f"exponent {fit.exponent:.2f} $\\pm$ {max(low, high):.2f}"
+    exponent = f"exponent {fit.exponent:.2f} [{fit.interval[0]:.2f}, {fit.interval[1]:.2f}]"
     errors = np.abs(fit.mean_intervals.T - fit.means)
-    ax.errorbar(widths, fit.means, yerr=errors, fmt="o", ms=4, capsize=2, lw=1, color=color, label=label)
-    ax.plot(widths, fit.predict(widths), "-", lw=1.2, color=color, label=text)
+    ax.errorbar(widths, fit.means, yerr=errors, fmt="o", ms=4, capsize=2, lw=1, color=color)
+    ax.plot(widths, fit.predict(widths), "-", lw=1.2, color=color, label=f"{label}\n{exponent}" if label else exponent)
     if reference is not None:
         line = fit.means[0] * (widths / widths[0]) ** reference
         ax.plot(widths, line, "--", lw=1, color=COLOURS["grey"], label=f"slope {reference:g}")
     ax.set(xscale="log", yscale="log", xlabel="width $m$", ylabel="mean barrier")
-    ax.set_xticks(widths)
-    ax.xaxis.set_major_formatter(ScalarFormatter())
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.minorticks_off()
+    ax.set_xticks(widths, [f"{m:g}" for m in widths])
+    ax.xaxis.set_minor_locator(NullLocator())
     ax.legend()
     return ax

@@ -200,13 +200,13 @@ class LogMeanBootstrap:
         error = np.sqrt(weights**2 @ self.errors**2)
         replicate_errors = np.sqrt(self.replicate_errors**2 @ weights**2)
         deviations = np.abs(self.replicate_log_means @ weights - estimate)
-        half = error * np.quantile(_studentise(deviations, replicate_errors), level)
+        half = error * np.quantile(_studentise(deviations, replicate_errors), level, method="higher")
         return estimate, (float(estimate - half), float(estimate + half))
 
     def simultaneous_intervals(self, level: float) -> FloatArray:
         """Return intervals of the means, ``(n_groups, 2)``, that hold together at `level` (largest studentised deviation)."""
         deviations = _studentise(np.abs(self.replicate_log_means - self.log_means), self.replicate_errors)
-        half = self.errors * np.quantile(deviations.max(axis=1), level)
+        half = self.errors * np.quantile(deviations.max(axis=1), level, method="higher")
         return np.exp(np.stack([self.log_means - half, self.log_means + half], axis=1))
 
 

@@ -1,0 +1,112 @@
+"""Test every claim and print the verdicts: ``python -m validation``."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import sys
+import time
+import tomllib
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from validation.claim import Claim, Context, Outcome, Verdict
+from validation.claims import CLAIMS
+from validation.report.console import Reporter, console, reporter, verdict_table
+from validation.report.results import Row, write_claim, write_summary
+
+EXPECTED = Path(__file__).with_name("expected.toml")
+AS_EXPECTED, UNEXPECTED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    options = _parse(arguments)
+    if options.list:
+        for claim in CLAIMS.values():
+            print(f"{claim.name:24}{claim.statement}")
+        return AS_EXPECTED
+    context = Context(scale=options.scale, seed=options.seed)
+    claims = [CLAIMS[name] for name in options.claims or CLAIMS]
+    rows: list[Row] = []
+    try:
+        with reporter(len(claims)) as report:
+            for claim in claims:
+                rows.append(_test(claim, context, report))
+                write_claim(options.out, context, rows[-1])
+                _draw(rows[-1], options.out / "figures")
+    except KeyboardInterrupt:
+        print(f"\ninterrupted: {len(rows)} of {len(claims)} claims are in {options.out}/claims", file=sys.stderr)
+        return INTERRUPTED
+    except OSError as error:
+        print(f"cannot write results: {error}", file=sys.stderr)
+        return BAD_USAGE
+    write_summary(options.out, context, rows)
+    out = console()
+    out.print(verdict_table(rows))
+    for row in rows:
+        for finding in row.outcome.findings:
+            out.print(f"{row.claim.name}: {finding}", markup=False, soft_wrap=True)
+    surprises = list(_surprises(rows, context))
+    out.print(f"\nnumbers in {options.out}/claims, figures in {options.out}/figures", markup=False, soft_wrap=True)
+    out.print("\n".join(surprises) if surprises else f"all verdicts as recorded in {EXPECTED.name}", markup=False, soft_wrap=True)
+    return UNEXPECTED if surprises else AS_EXPECTED
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m validation", description="Test the claims and print the verdicts.")
+    parser.add_argument("claims", nargs="*", metavar="CLAIM", help="claims to test (default: all)")
+    parser.add_argument("--list", action="store_true", help="list the claims and exit")
+    parser.add_argument("--scale", choices=("quick", "full"), default="quick", help="quick: minutes; full: publication scale")
+    parser.add_argument("--seed", type=int, default=0, help="root of all random streams (default: 0)")
+    parser.add_argument("--out", type=Path, default=Path("results"), help="folder for numbers and figures (default: results)")
+    options = parser.parse_args(arguments)
+    for name in options.claims:
+        if name not in CLAIMS:
+            near = difflib.get_close_matches(name, CLAIMS, n=2, cutoff=0.4)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(CLAIMS)}"
+            parser.error(f"unknown claim {name!r}: {hint}")
+    if options.seed < 0:
+        parser.error(f"--seed must not be negative, got {options.seed}")
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--out must name a folder that can be written, got {options.out} ({error.strerror})")
+    return options
+
+
+def _test(claim: Claim, context: Context, report: Reporter) -> Row:
+    report.start(claim.name)
+    started = time.perf_counter()
+    try:
+        outcome = claim.experiment(replace(context, progress=report.progress))
+    except Exception as error:  # one broken claim must not cost the others their results
+        traceback.print_exc()
+        failure = f"The experiment failed: {type(error).__name__}: {error}"
+        outcome = Outcome(Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE, [], [failure])
+    row = Row(claim, outcome, time.perf_counter() - started)
+    report.finish(row)
+    return row
+
+
+def _draw(row: Row, folder: Path) -> None:
+    if row.claim.figure and row.outcome.data:
+        importlib.import_module(f"paper_figures.{row.claim.figure}").save(row.outcome.data, folder)
+
+
+def _surprises(rows: Sequence[Row], context: Context) -> list[str]:
+    expected = tomllib.loads(EXPECTED.read_text())[context.scale]
+    found = []
+    for row in rows:
+        recorded = expected.get(row.claim.name, {})
+        for kind, verdict in (("verdict", row.outcome.verdict), ("control", row.outcome.control)):
+            if verdict != recorded.get(kind):
+                found.append(f"UNEXPECTED {row.claim.name}: {kind} {verdict}, recorded {recorded.get(kind, 'nothing')}")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""What a claim is, and what testing it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+
+class Verdict(StrEnum):
+    """Outcome of a decision rule."""
+
+    SUPPORTED = "SUPPORTED"
+    REFUTED = "REFUTED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+    @staticmethod
+    def of(*conditions: bool | None) -> Verdict:
+        """Supported if all conditions hold, refuted if one is false, else inconclusive (None: undecided)."""
+        if any(condition is False for condition in conditions):
+            return Verdict.REFUTED
+        return Verdict.SUPPORTED if all(conditions) else Verdict.INCONCLUSIVE
+
+
+class Progress(Protocol):
+    """Receives the share of a claim's work that is done."""
+
+    def __call__(self, done: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """How to run: ``scale`` "quick" or "full", the seed, and where progress is reported."""
+
+    scale: str = "quick"
+    seed: int = 0
+    progress: Progress = lambda done: None
+
+    def pick(self, quick: T, full: T) -> T:
+        """Return the value for this scale."""
+        return quick if self.scale == "quick" else full
+
+    def rng(self, *key: int) -> np.random.SeedSequence:
+        """Return the random stream with this key; it does not depend on the claim or on the order of requests."""
+        return np.random.SeedSequence([self.seed, *key])
+
+    def track(self, items: Sequence[T], cost: Callable[[T], float] = lambda _: 1.0) -> Iterator[T]:
+        """Iterate over `items`, reporting progress in proportion to `cost`."""
+        total, done = sum(map(cost, items)), 0.0
+        for item in items:
+            yield item
+            done += cost(item)
+            self.progress(done / total)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A measured number with its 95 % interval, None where the number is exact."""
+
+    name: str
+    value: float
+    interval: tuple[float, float] | None = None
+
+    def __str__(self) -> str:
+        text = f"{self.name} {self.value:.3g}"
+        return text if self.interval is None else f"{text} [{self.interval[0]:.3g}, {self.interval[1]:.3g}]"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Verdicts of a claim and of its negative control, with the numbers behind them.
+
+    `headline` are the measurements for the table; `findings` are sentences on what else was seen; `data` holds every number
+    behind the table and the figures, as JSON types.
+    """
+
+    verdict: Verdict
+    control: Verdict
+    headline: Sequence[Measurement]
+    findings: Sequence[str] = ()
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement that numbers can support or refute.
+
+    `rule` is the decision rule and `control` the negative control, both fixed before any number is seen; `experiment` applies
+    them. `figure` names the module of `paper_figures` that draws the outcome's data.
+    """
+
+    name: str
+    statement: str
+    source: str
+    prediction: str
+    rule: str
+    control: str
+    experiment: Callable[[Context], Outcome]
+    figure: str | None = None
+
+
+def as_json(value: Any) -> Any:
+    """Return `value` with arrays and NumPy scalars replaced by lists and numbers."""
+    if isinstance(value, dict):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [as_json(item) for item in value]
+    return value
