@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import math
@@ -53,6 +54,17 @@ def instance(name: str, value: Any, expected: type) -> Any:
     return value
 
 
+def items(name: str, value: Any, what: str, minimum: int = 1) -> list[Any]:
+    """The members of a sequence of at least `minimum`; `what` names them in the plural."""
+    expected = f"{name} must be a sequence of {what}, at least {({1: 'one', 2: 'two'})[minimum]}"
+    if not isinstance(value, Iterable) or isinstance(value, (str, bytes)):
+        raise InvalidInputError(f"{expected}, got {_describe(value)}")
+    members = list(value)
+    if len(members) < minimum:
+        raise InvalidInputError(f"{expected}, got {len(members) or 'none'}")
+    return members
+
+
 def integer(name: str, value: Any, minimum: int) -> int:
     """An integer that is at least `minimum`; booleans and floats are refused."""
     try:
@@ -72,7 +84,7 @@ def real(name: str, value: Any, *, positive: bool = False, non_negative: bool = 
         if isinstance(value, (bool, np.bool_, str, bytes)):
             raise TypeError
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InvalidInputError(f"{name} must be a real number, got {_describe(value)}") from None
     if not math.isfinite(number):
         raise InvalidInputError(f"{name} must be finite, got {number}")
@@ -103,11 +115,20 @@ def choice(name: str, value: Any, options: Iterable[str]) -> str:
 
 def permutation(name: str, value: Any, size: int) -> IntArray:
     """A gather index array that holds each of ``0 .. size - 1`` once."""
-    raw = np.asarray(value)
-    if raw.dtype.kind not in "iu" or raw.shape != (size,):
-        raise InvalidInputError(f"{name} must be an integer array of shape ({size},), got {_describe(value)}")
+    raw = integer_array(name, value, (size,))
     if not np.array_equal(np.sort(raw), np.arange(size)):
         raise InvalidInputError(f"{name} must hold each of 0..{size - 1} exactly once, got {raw.tolist()}")
+    return raw
+
+
+def integer_array(name: str, value: Any, shape: tuple[int, ...]) -> IntArray:
+    """An integer array of the given shape; booleans and floats are refused."""
+    try:
+        raw = np.asarray(value)
+    except ValueError:  # ragged
+        raw = np.empty(0)
+    if raw.dtype.kind not in "iu" or raw.shape != shape:
+        raise InvalidInputError(f"{name} must be integers of shape {shape}, got {_describe(value)}")
     return raw.astype(np.intp)
 
 
@@ -140,4 +161,8 @@ def _describe(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    text = text if len(text) <= 60 else f"{text[:57]}..."
+    if isinstance(value, (list, tuple)):
+        with contextlib.suppress(ValueError):  # ragged
+            text += f" of shape {np.shape(value)}"
+    return text

@@ -14,10 +14,9 @@ from lmctheory._parallel import map_threads
 from lmctheory.alignment import Alignment
 from lmctheory.alignment import align as align_networks
 from lmctheory.alignment.assignment import SIMILARITIES
-from lmctheory.errors import InvalidInputError
 from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss, same_width
-from lmctheory.paths import maximise_excess
+from lmctheory.objectives import PopulationLoss, Segments, same_shape
+from lmctheory.paths import PathMaxima, maximise_excess
 
 GRID_SIZE = 33
 CHUNK_FLOATS = 2**20  # size of the Gram blocks of the pairs that a thread evaluates together
@@ -114,16 +113,18 @@ def barrier(
     True
     """
     loss = PopulationLoss(teacher, inputs)
-    same_width(net_a, net_b)
+    loss.check("net_a", net_a)
+    same_shape("net_a", net_a, "net_b", net_b)
     permutation, method = _permutation(net_a, net_b, align)
-    found = maximise_excess(loss.segments([net_a], [net_b.permute(permutation)]), 1, kind, grid_size)
+    segments = loss.segments([net_a], [net_b.permute(permutation)])
+    found = maximise_excess(segments, 1, kind, grid_size)
     return Barrier(
         height=float(found.heights[0]),
         position=float(found.positions[0]),
         kind=kind,
         grid=found.grid,
         losses=found.losses[0],
-        loss_floor=2 * max(loss.floor(net_a), loss.floor(net_b)),
+        loss_floor=float(_floors(segments, found)[0]),
         permutation=permutation,
         method=method,
     )
@@ -192,19 +193,16 @@ def pairwise_barriers(
     array([0.182, 0.   , 0.182])
     """
     loss = PopulationLoss(teacher, inputs)
-    networks = list(networks)
-    if len(networks) < 2:
-        raise InvalidInputError(f"networks must hold at least two networks, got {len(networks)}")
-    methods = [_checks.choice("align", name, (*SIMILARITIES, "none")) for name in ([align] if isinstance(align, str) else align)]
-    if not methods:
-        raise InvalidInputError("align must name at least one method, got none")
-    for net in networks:
-        same_width(networks[0], net)
-    floors = np.array([loss.floor(net) for net in networks])
+    networks = _checks.items("networks", networks, "networks", 2)
+    names = [align] if isinstance(align, str) else _checks.items("align", align, "methods")
+    methods = [_checks.choice("align", name, (*SIMILARITIES, "none")) for name in names]
+    loss.check("networks[0]", networks[0])
+    for k, net in enumerate(networks):
+        same_shape("networks[0]", networks[0], f"networks[{k}]", net)
     pairs = np.stack(np.triu_indices(len(networks), 1), axis=1)
 
-    def heights(chunk: int, _: NDArray[np.uint8]) -> FloatArray:
-        """Barriers ``(chunk, methods)`` of a chunk of pairs, evaluated together."""
+    def evaluate(chunk: int, _: NDArray[np.uint8]) -> FloatArray:
+        """Heights and floors ``(2, chunk, methods)`` of a chunk of pairs, evaluated together."""
         ends: list[tuple[TwoLayerNet, TwoLayerNet]] = []
         index: dict[tuple[int, bytes], int] = {}  # methods often agree on the permutation
         rows = []
@@ -217,18 +215,26 @@ def pairwise_barriers(
                     index[key] = len(ends)
                     ends.append((net_a, net_b.permute(permutation)))
                 rows.append(index[key])
-        found = maximise_excess(loss.segments(*zip(*ends, strict=True)), len(ends), kind, grid_size)
-        return found.heights[rows].reshape(-1, len(methods))
+        segments = loss.segments(*zip(*ends, strict=True))
+        found = maximise_excess(segments, len(ends), kind, grid_size)
+        return np.stack([found.heights[rows], _floors(segments, found)[rows]]).reshape(2, -1, len(methods))
 
     chunk_size = max(1, CHUNK_FLOATS // (3 * len(methods) * networks[0].width ** 2))
-    table = np.concatenate(map_threads(heights, -(-len(pairs) // chunk_size)))
+    heights, floors = np.concatenate(map_threads(evaluate, -(-len(pairs) // chunk_size)), axis=1)
     return PairwiseBarriers(
         pairs=pairs,
-        heights=table.min(axis=1),
-        by_method=dict(zip(methods, table.T, strict=True)),
-        loss_floors=2 * floors[pairs].max(axis=1),
+        heights=heights.min(axis=1),
+        by_method=dict(zip(methods, heights.T, strict=True)),
+        loss_floors=np.take_along_axis(floors, heights.argmin(axis=1)[:, None], axis=1)[:, 0],
         kind=kind,
     )
+
+
+def _floors(segments: Segments, found: PathMaxima) -> FloatArray:
+    """Rounding error of the heights: that of the loss at the maximiser, and at the ends by their weight in the chord."""
+    t = found.positions
+    at_maximum, start, end = segments.floor(np.arange(len(t)), np.stack([t, np.zeros_like(t), np.ones_like(t)], axis=1)).T
+    return at_maximum + (1 - t) * start + t * end
 
 
 def _permutation(net_a: TwoLayerNet, net_b: TwoLayerNet, align: str | ArrayLike | Alignment | None) -> tuple[IntArray, str]:
@@ -236,7 +242,7 @@ def _permutation(net_a: TwoLayerNet, net_b: TwoLayerNet, align: str | ArrayLike 
     if align is None:
         return np.arange(net_a.width), "none"
     if isinstance(align, str):
-        return align_networks(net_a, net_b, align).permutation, align
+        return align_networks(net_a, net_b, _checks.choice("align", align, SIMILARITIES)).permutation, align
     if isinstance(align, Alignment):
         return _checks.permutation("align.permutation", align.permutation, net_a.width), align.method
     return _checks.permutation("align", align, net_a.width), "given"

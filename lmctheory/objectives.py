@@ -14,6 +14,7 @@ from lmctheory.kernels import kernel_hessian_row, unit_rows
 from lmctheory.networks import TwoLayerNet
 
 INPUTS = ("gaussian", "sphere")
+FLOOR = 4.0 * np.finfo(float).eps  # rounding error of a loss, relative to the sum of the absolute values of its terms
 
 
 class PopulationLoss:
@@ -35,13 +36,17 @@ class PopulationLoss:
         self.inputs = _checks.choice("inputs", inputs, INPUTS)
         self.scale = 1.0 if inputs == "gaussian" else 1.0 / teacher.input_dim
         self.teacher_norms, units = unit_rows(teacher.W)
-        kernel = kernel_from_cosines(units @ units.T, self.teacher_norms, self.teacher_norms)
-        self.teacher_energy = float(teacher.a @ kernel @ teacher.a)
+        self.teacher_kernel = kernel_from_cosines(units @ units.T, self.teacher_norms, self.teacher_norms)
+        self.teacher_energy = float(teacher.a @ self.teacher_kernel @ teacher.a)
+
+    def check(self, name: str, net: TwoLayerNet) -> None:
+        """Refuse anything but a network of the teacher's input dimension."""
+        _checks.instance(name, net, TwoLayerNet)
+        _checks.same_dimension(name, net.input_dim, "the teacher", self.teacher.input_dim)
 
     def stack(self, net: TwoLayerNet, name: str = "net") -> tuple[FloatArray, FloatArray]:
         """Return student over teacher: ``X = [W; V]`` and signed output weights ``c = (a, -b)``, so that ``L = c' K(X, X) c``."""
-        _checks.instance(name, net, TwoLayerNet)
-        _checks.same_dimension(name, net.input_dim, "the teacher", self.teacher.input_dim)
+        self.check(name, net)
         return np.vstack([net.W, self.teacher.W]), np.concatenate([net.a, -self.teacher.a])
 
     def value_and_gradient(self, net: TwoLayerNet) -> tuple[float, FloatArray]:
@@ -52,7 +57,8 @@ class PopulationLoss:
         row_norms(X, norms, inverse_norms)
         gradient = np.empty((m, X.shape[1]))
         value = loss_and_gradient(X, c, m, self.teacher_energy, norms, inverse_norms, np.empty(n), np.empty((m, n)), gradient)
-        return max(value, 0.0) * self.scale, gradient * self.scale
+        value = max(value, 0.0) if np.isfinite(value) else np.inf  # beyond weights of 1e150 squares overflow
+        return value * self.scale, gradient * self.scale
 
     def output_gradient(self, net: TwoLayerNet) -> FloatArray:
         """Return ``dL/da_i = 2 [(K(W, W) a)_i - (K(W, V) b)_i]``."""
@@ -62,7 +68,7 @@ class PopulationLoss:
     def floor(self, net: TwoLayerNet) -> float:
         """Return the rounding error to expect: ``4 eps |c|' K(X, X) |c|``, the size of the terms that cancel."""
         kernel, c = self._kernel(net)
-        return float(4.0 * np.finfo(float).eps * self.scale * (np.abs(c) @ kernel @ np.abs(c)))
+        return float(FLOOR * self.scale * (np.abs(c) @ kernel @ np.abs(c)))
 
     def hessian(self, net: TwoLayerNet) -> FloatArray:
         """Return the Hessian with respect to W, shape ``(m d, m d)``, row-major; blocks of zero neurons are zero."""
@@ -80,8 +86,8 @@ class PopulationLoss:
     def segments(self, nets_a: Sequence[TwoLayerNet], nets_b: Sequence[TwoLayerNet]) -> Segments:
         """Return the loss on the straight lines from each of `nets_a` to its partner in `nets_b`; all have one shape."""
         for net_a, net_b in zip(nets_a, nets_b, strict=True):
-            same_width(net_a, net_b)
-            _checks.same_dimension("net_a", net_a.input_dim, "the teacher", self.teacher.input_dim)
+            self.check("net_a", net_a)
+            same_shape("net_a", net_a, "net_b", net_b)
         return Segments(self, nets_a, nets_b)
 
     def _kernel(self, net: TwoLayerNet) -> tuple[FloatArray, FloatArray]:
@@ -90,12 +96,12 @@ class PopulationLoss:
         return kernel_from_cosines(units @ units.T, norms, norms), c
 
 
-def same_width(net_a: TwoLayerNet, net_b: TwoLayerNet) -> None:
+def same_shape(name_a: str, net_a: TwoLayerNet, name_b: str, net_b: TwoLayerNet) -> None:
     """Refuse networks of different width or input dimension."""
-    _checks.instance("net_a", net_a, TwoLayerNet)
-    _checks.instance("net_b", net_b, TwoLayerNet)
+    _checks.instance(name_a, net_a, TwoLayerNet)
+    _checks.instance(name_b, net_b, TwoLayerNet)
     if net_a.W.shape != net_b.W.shape:
-        raise InvalidInputError(f"net_b must have the shape of net_a, (m, d) = {net_a.W.shape}, got {net_b.W.shape}")
+        raise InvalidInputError(f"{name_b} must have the shape of {name_a}, (m, d) = {net_a.W.shape}, got {net_b.W.shape}")
 
 
 class Segments:
@@ -125,27 +131,38 @@ class Segments:
 
     def __call__(self, paths: IntArray, positions: FloatArray) -> FloatArray:
         """Return the loss at `positions` ``(Q, T)`` of segments `paths` ``(Q,)``; rounding may leave it below zero."""
+        loss = self.loss
+        return self._sum(paths, positions, self._a_a, self._a_b, loss.teacher.a, loss.teacher_energy)
+
+    def floor(self, paths: IntArray, positions: FloatArray) -> FloatArray:
+        """Return the rounding error to expect in the loss there, `FLOOR` times the sum of the absolute values of its terms.
+
+        Output weights of opposite sign at the ends count with ``(1-t) |a_A| + t |a_B|``, which overestimates.
+        """
+        teacher = self.loss.teacher
+        energy = float(np.abs(teacher.a) @ self.loss.teacher_kernel @ np.abs(teacher.a))
+        return FLOOR * self._sum(paths, positions, np.abs(self._a_a), np.abs(self._a_b), -np.abs(teacher.a), energy)
+
+    def _sum(
+        self, paths: IntArray, positions: FloatArray, a_a: FloatArray, a_b: FloatArray, b: FloatArray, energy: float
+    ) -> FloatArray:
         losses = segment_losses(
             paths, np.ascontiguousarray(positions), self._gram_aa, self._gram_ab, self._gram_bb, self._teacher_a,
-            self._teacher_b, self._feet, self._a_a, self._a_b, self.loss.teacher_norms, self.loss.teacher.a,
-            self.loss.teacher_energy,
+            self._teacher_b, self._feet, a_a, a_b, self.loss.teacher_norms, b, energy,
         )  # fmt: skip
         return losses * self.loss.scale
 
 
-def span_coordinates(
-    net: TwoLayerNet, teacher: TwoLayerNet, extra: int = 0
-) -> tuple[TwoLayerNet, TwoLayerNet, FloatArray | None]:
+def span_coordinates(net: TwoLayerNet, teacher: TwoLayerNet) -> tuple[TwoLayerNet, TwoLayerNet, FloatArray | None]:
     """Return student and teacher in an orthonormal basis of the span of their rows, and that basis ``(d, m + M)``.
 
-    Loss, gradient and gradient descent are the same in these coordinates; `extra` zero coordinates stand for
-    directions outside the span. Where that saves nothing, the networks come back unchanged with basis None.
+    Loss, gradient and gradient descent are the same in these coordinates. Where that saves nothing, the networks come
+    back unchanged with basis None.
     """
-    n = net.width + teacher.width
-    if net.input_dim <= n + extra:
+    if net.input_dim <= net.width + teacher.width:
         return net, teacher, None
     basis, triangle = np.linalg.qr(np.vstack([teacher.W, net.W]).T)
-    rows = np.pad(triangle.T, ((0, 0), (0, extra)))
+    rows = triangle.T
     return TwoLayerNet(rows[teacher.width :], net.a), TwoLayerNet(rows[: teacher.width], teacher.a), basis
 
 

@@ -14,7 +14,9 @@ from lmctheory._checks import FloatArray, IntArray
 KINDS = ("chord", "endpoint-mean", "midpoint")
 CONTENDER = 0.9  # local maxima on the grid above this share of the highest are refined too,
 MAX_CONTENDERS = 3  # up to this many: a path that is flat up to rounding has a maximum at every other point
-HALVINGS = 12  # a grid of 33 points ends at a spacing of 8e-6, and the excess is flat at its maximum
+HALVINGS = 12  # of the grid spacing; a smooth maximum is then finished by a parabola,
+SMOOTH = 1e-8  # which is trusted if the excess falls by less than this share of it over the last spacing;
+MAX_HALVINGS = 52  # a kink, where a neuron crosses the origin, is halved down to rounding
 
 Losses: TypeAlias = Callable[[IntArray, FloatArray], FloatArray]
 
@@ -61,19 +63,19 @@ def maximise_excess(losses: Losses, n_paths: int = 1, kind: str = "chord", grid_
     heights, positions = on_grid[everything, best], grid[best]
     paths, centres = _contenders(on_grid, heights, best)
     refined_positions, refined = _refine(excess, paths, grid, centres, on_grid[paths, centres])
+    rounding = 4 * np.finfo(float).eps * np.abs(values).max(axis=1)  # a flat or convex path keeps its height of exactly 0
     for k in np.argsort(refined, kind="stable"):  # ascending: the highest contender of a path is written last
-        if refined[k] > heights[paths[k]]:
+        if refined[k] > heights[paths[k]] + rounding[paths[k]]:
             heights[paths[k]], positions[paths[k]] = refined[k], refined_positions[k]
     return PathMaxima(np.maximum(heights, 0.0), positions, grid, values)
 
 
 def _contenders(on_grid: FloatArray, heights: FloatArray, best: IntArray) -> tuple[IntArray, IntArray]:
-    """Return paths and grid indices of the highest point of each path, and of its other inner maxima that come near it."""
-    inner = on_grid[:, 1:-1]
-    peaks = (inner >= on_grid[:, :-2]) & (inner >= on_grid[:, 2:]) & (inner >= CONTENDER * heights[:, None])
-    ranks = np.argsort(np.argsort(np.where(peaks, -inner, np.inf), axis=1, kind="stable"), axis=1, kind="stable")
-    chosen = np.zeros(on_grid.shape, dtype=bool)
-    chosen[:, 1:-1] = peaks & (ranks < MAX_CONTENDERS)
+    """Return paths and grid indices of the highest point of each path, and of its other local maxima that come near it."""
+    padded = np.pad(on_grid, ((0, 0), (1, 1)), constant_values=-np.inf)
+    peaks = (on_grid >= padded[:, :-2]) & (on_grid >= padded[:, 2:]) & (on_grid >= CONTENDER * heights[:, None])
+    ranks = np.argsort(np.argsort(np.where(peaks, -on_grid, np.inf), axis=1, kind="stable"), axis=1, kind="stable")
+    chosen = peaks & (ranks < MAX_CONTENDERS)
     chosen[np.arange(len(best)), best] = True
     paths, centres = np.nonzero(chosen)
     return paths, centres
@@ -88,20 +90,31 @@ def _refine(
     of the three becomes the centre of the next bracket, of half-width h/2.
     """
     h = 1.0 / (len(grid) - 1)
-    position, value = grid[centres], values
-    for _ in range(HALVINGS):
+    position, value = grid[centres], values.copy()
+    active = np.arange(len(paths))
+    for halving in range(MAX_HALVINGS):
         h /= 2
-        left, right = np.maximum(position - h, 0.0), np.minimum(position + h, 1.0)
-        sides = excess(paths, np.stack([left, right], axis=1))
-        triple = np.stack([sides[:, 0], value, sides[:, 1]], axis=1)
+        centre = position[active]
+        ts = np.stack([np.maximum(centre - h, 0.0), centre, np.minimum(centre + h, 1.0)], axis=1)
+        sides = excess(paths[active], ts[:, ::2])
+        triple = np.stack([sides[:, 0], value[active], sides[:, 1]], axis=1)
         choice = np.argmax(triple, axis=1)
-        old, old_triple = position, triple
-        position = np.choose(choice, [left, position, right])
-        value = triple[np.arange(len(paths)), choice]
-    bend = old_triple[:, 0] - 2 * old_triple[:, 1] + old_triple[:, 2]
-    slope = old_triple[:, 0] - old_triple[:, 2]
-    shift = np.divide(slope, 2 * bend, out=np.zeros_like(bend), where=bend < 0)
-    vertex = np.clip(old + np.clip(shift, -1, 1) * h, 0.0, 1.0)
-    vertex_value = excess(paths, vertex[:, None])[:, 0]
-    better = vertex_value > value
-    return np.where(better, vertex, position), np.where(better, vertex_value, value)
+        rows = np.arange(len(active))
+        position[active], value[active] = ts[rows, choice], triple[rows, choice]
+        if halving + 1 == HALVINGS:
+            vertex, vertex_value = _parabola(excess, paths, ts, triple, h)
+            better = vertex_value > value
+            position[better], value[better] = vertex[better], vertex_value[better]
+            drop = triple.max(axis=1) - triple.min(axis=1)
+            active = active[drop > SMOOTH * np.abs(value)]
+            if active.size == 0:
+                break
+    return position, value
+
+
+def _parabola(excess: Losses, paths: IntArray, ts: FloatArray, triple: FloatArray, h: float) -> tuple[FloatArray, FloatArray]:
+    """Return the vertices of the parabolas through three points a distance h apart, and the excess there."""
+    bend = triple[:, 0] - 2 * triple[:, 1] + triple[:, 2]
+    shift = np.divide(triple[:, 0] - triple[:, 2], 2 * bend, out=np.zeros_like(bend), where=bend < 0)
+    vertex = np.clip(ts[:, 1] + np.clip(shift, -1, 1) * h, 0.0, 1.0)
+    return vertex, excess(paths, vertex[:, None])[:, 0]

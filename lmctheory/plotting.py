@@ -83,7 +83,7 @@ def rate_plot(
     widths = _checks.real_array("widths", widths, 1)
     if fit is None:
         fit = fit_rate(widths, samples, rng=0)
-    elif not np.array_equal(fit.widths, widths):
+    elif not np.array_equal(_checks.instance("fit", fit, RateFit).widths, widths):
         raise InvalidInputError(f"fit must belong to the widths {widths.tolist()}, got one for {fit.widths.tolist()}")
     if ax is None:
         ax = plt.subplots(figsize=(4.2, 3.2), layout="constrained")[1]

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import chi2
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray, Rng
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
 
 MAX_DROPPED = 0.01
+ROUNDING = 1e-13  # of logarithms of means: smaller errors and deviations count as zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,8 @@ class RateFit:
         Coefficient of ``(log m)^2`` when a parabola is fitted instead, NaN for two widths; an interval without 0 says that
         the data do not follow one power law.
     lack_of_fit : float
-        p-value of the chi-square test that the means lie on one power law, NaN for two widths.
+        Bootstrap p-value of the hypothesis that the means lie on one power law (weighted sum of squared residuals, calibrated
+        on the replicates); NaN for two widths or without spread.
     local_slopes, local_intervals : ndarray, shape (n_widths - 1,) and (n_widths - 1, 2)
         Exponents between neighbouring widths.
     resampled : str
@@ -152,7 +153,7 @@ def fit_rate(
         centred = x - x.mean()
         parabola = np.linalg.pinv(np.stack([np.ones_like(x), centred, centred**2], axis=1))
         curvature, curvature_interval = boot.interval(parabola[2], level)
-        lack_of_fit = _lack_of_fit(x, boot.log_means, boot.errors)
+        lack_of_fit = _lack_of_fit(x, boot)
     steps = (np.eye(len(x))[1:] - np.eye(len(x))[:-1]) / np.diff(x)[:, None]
     slopes = [boot.interval(step, level) for step in steps]
     if boot.dropped > MAX_DROPPED * n_resamples:
@@ -167,7 +168,7 @@ def fit_rate(
         level=level,
         widths=widths,
         means=np.exp(boot.log_means),
-        mean_intervals=np.exp([boot.interval(row, level)[1] for row in np.eye(len(x))]),
+        mean_intervals=_exp([boot.interval(row, level)[1] for row in np.eye(len(x))]),
         curvature=curvature,
         curvature_interval=curvature_interval,
         lack_of_fit=lack_of_fit,
@@ -200,14 +201,17 @@ class LogMeanBootstrap:
         error = np.sqrt(weights**2 @ self.errors**2)
         replicate_errors = np.sqrt(self.replicate_errors**2 @ weights**2)
         deviations = np.abs(self.replicate_log_means @ weights - estimate)
-        half = error * np.quantile(_studentise(deviations, replicate_errors), level, method="higher")
+        quantile = np.quantile(_studentise(deviations, replicate_errors), level, method="higher")
+        half = error * quantile if error > ROUNDING else 0.0
         return estimate, (float(estimate - half), float(estimate + half))
 
     def simultaneous_intervals(self, level: float) -> FloatArray:
         """Return intervals of the means, ``(n_groups, 2)``, that hold together at `level` (largest studentised deviation)."""
         deviations = _studentise(np.abs(self.replicate_log_means - self.log_means), self.replicate_errors)
-        half = self.errors * np.quantile(deviations.max(axis=1), level, method="higher")
-        return np.exp(np.stack([self.log_means - half, self.log_means + half], axis=1))
+        quantile = np.quantile(deviations.max(axis=1), level, method="higher")
+        half = np.zeros_like(self.errors)
+        np.multiply(self.errors, quantile, out=half, where=self.errors > ROUNDING)
+        return _exp(np.stack([self.log_means - half, self.log_means + half], axis=1))
 
 
 def bootstrap_log_means(
@@ -219,9 +223,8 @@ def bootstrap_log_means(
 ) -> LogMeanBootstrap:
     """Resample the samples of each group, or the networks behind them; see `fit_rate` for the arguments and errors."""
     n_resamples = _checks.integer("n_resamples", n_resamples, 100)
-    if not hasattr(samples, "__len__") or len(samples) == 0:
-        raise InvalidInputError("samples must hold one array of barriers a width, got none")
-    if pairs is not None and len(pairs) != len(samples):
+    samples = _checks.items("samples", samples, "arrays of barriers")
+    if pairs is not None and len(pairs := _checks.items("pairs", pairs, "index arrays")) != len(samples):
         raise InvalidInputError(f"pairs must hold one array a width, {len(samples)}, got {len(pairs)}")
     groups = []
     for k, values in enumerate(samples):
@@ -251,9 +254,7 @@ def bootstrap_log_means(
 
 
 def _pair_indices(name: str, value: ArrayLike, n: int) -> IntArray:
-    raw = np.asarray(value)
-    if raw.dtype.kind not in "iu" or raw.shape != (n, 2):
-        raise InvalidInputError(f"{name} must be integers of shape ({n}, 2), one row a barrier, got {raw.dtype} of {raw.shape}")
+    raw = _checks.integer_array(name, value, (n, 2))
     if raw.min() < 0 or (raw[:, 0] == raw[:, 1]).any():
         raise InvalidInputError(f"{name} must hold non-negative indices of two different networks a row")
     labels, indices = np.unique(raw, return_inverse=True)
@@ -276,9 +277,9 @@ def _resample_mean(
 
 
 def _sample_mean(counts: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    n = counts.shape[1]
-    means = counts @ values / n
-    return means, np.sqrt(np.maximum(counts @ values**2 / n - means**2, 0.0) / n)
+    n, centre = counts.shape[1], values.mean()
+    shifts = counts @ (values - centre) / n
+    return centre + shifts, np.sqrt(np.maximum(counts @ (values - centre) ** 2 / n - shifts**2, 0.0) / n)
 
 
 def _pair_mean(counts: FloatArray, values: FloatArray, pairs: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -296,13 +297,28 @@ def _pair_mean(counts: FloatArray, values: FloatArray, pairs: IntArray) -> tuple
 
 
 def _studentise(deviations: FloatArray, errors: FloatArray) -> FloatArray:
-    """Return ``deviations / errors`` with 0/0 = 0: a replicate without spread that hits the estimate deviates by nothing."""
-    return np.divide(deviations, errors, out=np.where(deviations > 0, np.inf, 0.0), where=errors > 0)
+    """Return ``deviations / errors`` with 0/0 = 0, up to rounding: a replicate without spread that hits the estimate."""
+    return np.divide(deviations, errors, out=np.where(deviations > ROUNDING, np.inf, 0.0), where=errors > ROUNDING)
 
 
-def _lack_of_fit(x: FloatArray, y: FloatArray, errors: FloatArray) -> float:
-    if not (errors > 0).all():
+def _lack_of_fit(x: FloatArray, boot: LogMeanBootstrap) -> float:
+    """Share of replicates whose deviations from the estimate fit a line worse than the estimate itself does."""
+
+    def misfit(y: FloatArray, errors: FloatArray) -> FloatArray:
+        weights = 1 / errors**2
+        weights = weights / weights.sum(axis=-1, keepdims=True)
+        dx, dy = (v - (weights * v).sum(axis=-1, keepdims=True) for v in (np.broadcast_to(x, y.shape), y))
+        slope = (weights * dx * dy).sum(axis=-1, keepdims=True) / (weights * dx**2).sum(axis=-1, keepdims=True)
+        residuals: FloatArray = (((dy - slope * dx) / errors) ** 2).sum(axis=-1)
+        return residuals
+
+    usable = (boot.replicate_errors > ROUNDING).all(axis=1)
+    if not ((boot.errors > ROUNDING).all() and usable.any()):
         return float("nan")
-    design = np.stack([np.ones_like(x), x], axis=1) / errors[:, None]
-    residual = y / errors - design @ np.linalg.lstsq(design, y / errors, rcond=None)[0]
-    return float(chi2.sf(residual @ residual, len(x) - 2))
+    replicates = misfit(boot.replicate_log_means[usable] - boot.log_means, boot.replicate_errors[usable])
+    return float((1 + np.sum(replicates >= misfit(boot.log_means, boot.errors))) / (1 + len(replicates)))
+
+
+def _exp(values: ArrayLike) -> FloatArray:
+    with np.errstate(over="ignore"):  # an interval may be unbounded
+        return np.exp(np.asarray(values, dtype=float))

@@ -17,9 +17,9 @@ def sharpness(net: TwoLayerNet, teacher: TwoLayerNet, inputs: str = "gaussian") 
 
     Notes
     -----
-    Off the span of student and teacher rows every Hessian block is a multiple of the identity, so the largest
-    eigenvalue is already that of the problem in ``min(d, m + M + 1)`` coordinates: the cost, cubic in m times that
-    number, does not grow with d.
+    Every Hessian block is a multiple of the identity plus a traceless matrix that lives on the span of student and teacher rows.
+    Averaged over an orthonormal basis of the span the quadratic form therefore takes its value off the span, so the
+    largest eigenvalue belongs to the span: the cost is cubic in m times ``min(d, m + M)``, whatever d.
 
     Examples
     --------
@@ -30,7 +30,7 @@ def sharpness(net: TwoLayerNet, teacher: TwoLayerNet, inputs: str = "gaussian") 
     """
     loss = PopulationLoss(teacher, inputs)
     loss.stack(net)  # validates
-    reduced_net, reduced_teacher, _ = span_coordinates(net, teacher, extra=1)
+    reduced_net, reduced_teacher, _ = span_coordinates(net, teacher)
     hessian = loss.scale * PopulationLoss(reduced_teacher).hessian(reduced_net)
     last = len(hessian) - 1
     return float(eigh(hessian, eigvals_only=True, subset_by_index=(last, last))[0])

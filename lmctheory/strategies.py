@@ -27,8 +27,8 @@ def widths(max_width: int = MAX_WIDTH) -> st.SearchStrategy[int]:
 
 
 def weights(shape: tuple[int, ...]) -> st.SearchStrategy[FloatArray]:
-    """Weight arrays with entries that are 0 or of size 1e-3 to 10, so that failures shrink to simple numbers."""
-    sizes = st.floats(1e-3, 10.0, allow_nan=False, width=32)
+    """Weight arrays with entries that are 0 or of size 2^-10 to 10, so that failures shrink to simple numbers."""
+    sizes = st.floats(2.0**-10, 10.0, allow_nan=False, width=32)
     entries = st.one_of(st.just(0.0), sizes, sizes.map(lambda x: -x))
     return npst.arrays(np.float64, shape, elements=entries)
 

@@ -5,7 +5,12 @@ Needs the extra ``symbolic``.
 
 from __future__ import annotations
 
-import sympy as sp
+from lmctheory.errors import MissingDependencyError
+
+try:
+    import sympy as sp
+except ImportError as error:
+    raise MissingDependencyError("symbolic needs SymPy: pip install 'lmctheory[symbolic]'") from error
 
 R, S, P = sp.symbols("r s p", positive=True)  # |u|, |v| and the angle between u and v, 0 < p < pi
 

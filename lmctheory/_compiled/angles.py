@@ -17,7 +17,7 @@ def sine_and_supplement(cosine):
     that their errors cancel in kernels and gradients however close to collinear two vectors are.
     """
     t = 1.0 - abs(cosine)
-    t = t if t > 0.0 else 0.0
+    t = 0.0 if t < 0.0 else t  # in this order NaN stays NaN
     s = math.sqrt(t * (2.0 - t))
     f = 0.00012117305831116537
     f = f * t - 0.001025639660813829

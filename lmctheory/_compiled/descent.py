@@ -37,7 +37,7 @@ def descend(X, c, m, teacher_energy, learning_rate, max_steps, gradient_tol, los
     step = 0
     while True:
         loss = loss_and_gradient(X, c, m, teacher_energy, norms, inverse_norms, mass, coefficients, gradient)
-        if not loss < DIVERGENCE_LOSS:
+        if not abs(loss) < DIVERGENCE_LOSS:  # NaN and infinities of either sign included
             return previous, step, DIVERGED
         if frobenius_norm(gradient) <= gradient_tol:
             return X[:m], step, GRADIENT_TOL

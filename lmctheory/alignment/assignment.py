@@ -11,7 +11,7 @@ from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
 from lmctheory.kernels import relu_kernel
 from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import same_width
+from lmctheory.objectives import same_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ def align(net_a: TwoLayerNet, net_b: TwoLayerNet, method: str = "weights") -> Al
     >>> lmc.align(net, net.permute([2, 0, 1])).permutation
     array([1, 2, 0])
     """
-    same_width(net_a, net_b)
+    same_shape("net_a", net_a, "net_b", net_b)
     similarity = SIMILARITIES[_checks.choice("method", method, SIMILARITIES)](net_a, net_b)
     rows, permutation = linear_sum_assignment(similarity, maximize=True)
     return Alignment(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -114,7 +115,7 @@ def train(
         scale = min(1.0, teacher.width / width) if init_scale is None else _checks.real("init_scale", init_scale, positive=True)
         starts = [_initial_network(width, teacher.input_dim, scale, _checks.stream(root, "init", k)) for k in range(n_runs)]
     else:
-        starts, scale = _given_networks(init, teacher, n_runs, init_scale), None
+        starts, scale = _given_networks(init, loss, n_runs, init_scale), None
     rates = _learning_rates(learning_rate, len(starts))
 
     def run(k: int, stop: np.ndarray) -> tuple[TwoLayerNet, int, int]:
@@ -165,25 +166,22 @@ def _initial_network(width: int, d: int, scale: float, seed: np.random.SeedSeque
 
 
 def _given_networks(
-    init: TwoLayerNet | Sequence[TwoLayerNet], teacher: TwoLayerNet, n_runs: int, init_scale: float | None
+    init: TwoLayerNet | Sequence[TwoLayerNet], loss: PopulationLoss, n_runs: int, init_scale: float | None
 ) -> list[TwoLayerNet]:
-    networks = [init] if isinstance(init, TwoLayerNet) else list(init)
-    if not networks:
-        raise InvalidInputError("init must hold at least one network, got none")
+    networks = [init] if isinstance(init, TwoLayerNet) else _checks.items("init", init, "networks")
     if init_scale is not None:
         raise InvalidInputError(f"init_scale must not be given together with init, got {init_scale!r}")
     if n_runs not in (1, len(networks)):
         raise InvalidInputError(f"n_runs must be the number of initial networks, {len(networks)}, or left out, got {n_runs!r}")
     for k, net in enumerate(networks):
-        _checks.instance(f"init[{k}]", net, TwoLayerNet)
-        _checks.same_dimension(f"init[{k}]", net.input_dim, "the teacher", teacher.input_dim)
+        loss.check(f"init[{k}]", net)
         if net.width != networks[0].width:
             raise InvalidInputError(f"init[{k}] must have the width of init[0], {networks[0].width}, got {net.width}")
     return networks
 
 
 def _learning_rates(value: float | ArrayLike, n_runs: int) -> FloatArray:
-    if np.ndim(value) == 0:
+    if isinstance(value, Real):
         return np.full(n_runs, _checks.real("learning_rate", value, positive=True))
     rates = _checks.real_array("learning_rate", value, 1)
     if len(rates) != n_runs:

@@ -54,7 +54,7 @@ class Polish:
 def polish(net: TwoLayerNet, teacher: TwoLayerNet) -> tuple[TwoLayerNet, Polish]:
     """Return a network with gradient norm at most 1e-12 near `net`, or `net` improved as far as possible, and the report.
 
-    Regularised Newton steps ``s = -(H + sqrt(|g|) I)^-1 g`` with the exact Hessian H and gradient g, accepted when they
+    Regularised Newton steps ``s = -(H + sqrt(|g| / |W|) I)^-1 g`` with the exact Hessian H and gradient g, accepted when they
     shrink ``|g|`` without raising the loss above its start (towards a saddle): differences of the loss drown in rounding
     long before the gradient is small, so they decide nothing else. The shift keeps steps along flat directions of the
     manifold of minima short. At minima of an overparameterised network the Hessian is singular and the loss grows like
@@ -87,7 +87,7 @@ def _newton(loss: PopulationLoss, net: TwoLayerNet) -> tuple[FloatArray, int, st
             return net.W, iteration, f"gradient norm at most {GRADIENT_TOL:g}"
         hessian = loss.hessian(net)
         while damping <= DAMPING_LIMIT:
-            candidate = _damped_step(net, hessian, gradient, damping * np.sqrt(norm))
+            candidate = _damped_step(net, hessian, gradient, damping * np.sqrt(norm / np.linalg.norm(net.W)))
             if candidate is not None:
                 value, candidate_gradient = loss.value_and_gradient(candidate)
                 if np.linalg.norm(candidate_gradient) < norm and value <= ceiling:

@@ -1,0 +1,182 @@
+"""One table of bad calls: each must name the argument, say what was expected, and show what came."""
+
+import numpy as np
+import pytest
+
+import lmctheory as lmc
+from lmctheory.paths import maximise_excess
+
+T = lmc.orthonormal_teacher(2, 3)
+NET = lmc.TwoLayerNet(np.arange(6.0).reshape(2, 3))
+WIDE = lmc.TwoLayerNet(np.ones((3, 3)))
+FLAT = lmc.TwoLayerNet(np.ones((2, 2)))
+TWO = [[1.0, 2.0], [0.5, 1.0]]
+PAIRS = [[0, 1], [0, 2], [1, 2]]
+THREE = [[1.0, 2.0, 3.0], [0.5, 1.0, 1.5]]
+
+
+def train(**options):
+    return lmc.train(**{"teacher": T, "learning_rate": 0.1, "max_steps": 1, "rng": 0, **options})
+
+
+def fit(widths=(4, 8), samples=TWO, **options):
+    return lmc.fit_rate(widths, samples, rng=0, **options)
+
+
+# fmt: off
+CALLS = [
+    # networks
+    (lambda: lmc.TwoLayerNet([1.0, 2.0]), "W", "matrix", "(2,)"),
+    (lambda: lmc.TwoLayerNet([[[1.0]]]), "W", "matrix", "(1, 1, 1)"),
+    (lambda: lmc.TwoLayerNet(np.ones((0, 3))), "W", "empty", "(0, 3)"),
+    (lambda: lmc.TwoLayerNet(np.ones((3, 0))), "W", "empty", "(3, 0)"),
+    (lambda: lmc.TwoLayerNet([[1.0, np.nan]]), "W", "finite", "nan at index [0, 1]"),
+    (lambda: lmc.TwoLayerNet([[np.inf]]), "W", "finite", "inf"),
+    (lambda: lmc.TwoLayerNet([[1.0, 2.0], [3.0]]), "W", "real", "[[1.0, 2.0], [3.0]]"),
+    (lambda: lmc.TwoLayerNet([["a"]]), "W", "real", "'a'"),
+    (lambda: lmc.TwoLayerNet([[1j]]), "W", "real", "1j"),
+    (lambda: lmc.TwoLayerNet([[True]]), "W", "real", "True"),
+    (lambda: lmc.TwoLayerNet(None), "W", "real", "None"),
+    (lambda: lmc.TwoLayerNet([[1.0]], [1.0, 2.0]), "a", "one entry a neuron", "(2,)"),
+    (lambda: lmc.TwoLayerNet([[1.0]], 1.0), "a", "vector", "()"),
+    (lambda: lmc.TwoLayerNet([[1.0]], [-np.inf]), "a", "finite", "-inf"),
+    (lambda: NET([1.0, 2.0, 3.0]), "X", "matrix", "(3,)"),
+    (lambda: NET([[1.0, 2.0]]), "X", "d = 3", "d = 2"),
+    (lambda: NET([[np.nan, 0, 0]]), "X", "finite", "nan"),
+    (lambda: NET.permute([0]), "perm", "(2,)", "[0]"),
+    (lambda: NET.permute([0, 0]), "perm", "exactly once", "[0, 0]"),
+    (lambda: NET.permute([0, 2]), "perm", "exactly once", "[0, 2]"),
+    (lambda: NET.permute([-1, 0]), "perm", "exactly once", "[-1, 0]"),
+    (lambda: NET.permute([0.0, 1.0]), "perm", "integer", "[0.0, 1.0]"),
+    (lambda: NET.permute([True, False]), "perm", "integer", "[True, False]"),
+    (lambda: NET.permute([[0], [0, 1]]), "perm", "integer", "[[0], [0, 1]]"),
+    (lambda: lmc.orthonormal_teacher(3, 2), "M", "at most d = 2", "3"),
+    (lambda: lmc.orthonormal_teacher(0, 2), "M", "at least 1", "0"),
+    (lambda: lmc.orthonormal_teacher(1, 0), "d", "at least 1", "0"),
+    (lambda: lmc.orthonormal_teacher(1.5, 2), "M", "integer", "1.5"),
+    (lambda: lmc.orthonormal_teacher(True, 2), "M", "integer", "True"),
+    # kernels and objectives
+    (lambda: lmc.relu_kernel([1.0], [[1.0]]), "U", "matrix", "(1,)"),
+    (lambda: lmc.relu_kernel([[1.0]], [[np.nan]]), "V", "finite", "nan"),
+    (lambda: lmc.relu_kernel([[1.0, 2.0]], [[1.0]]), "V", "d = 2", "d = 1"),
+    *((lambda f=f: f(FLAT, T), "net", "d = 3", "d = 2") for f in (
+        lmc.population_loss, lmc.loss_floor, lmc.population_gradient, lmc.population_hessian, lmc.sharpness)),
+    *((lambda f=f: f(NET, T, "cube"), "inputs", "'gaussian', 'sphere'", "'cube'") for f in (
+        lmc.population_loss, lmc.loss_floor, lmc.population_gradient, lmc.population_hessian, lmc.sharpness)),
+    *((lambda f=f: f(NET.W, T), "net", "TwoLayerNet", "array") for f in (lmc.population_loss, lmc.sharpness)),
+    (lambda: lmc.population_loss(NET, "teacher"), "teacher", "TwoLayerNet", "'teacher'"),
+    (lambda: lmc.population_loss(NET, T, None), "inputs", "'gaussian'", "None"),
+    # alignment and barriers
+    (lambda: lmc.align(NET, WIDE), "net_b", "(2, 3)", "(3, 3)"),
+    (lambda: lmc.align(NET, FLAT), "net_b", "(2, 3)", "(2, 2)"),
+    (lambda: lmc.align(None, NET), "net_a", "TwoLayerNet", "None"),
+    (lambda: lmc.align(NET, NET, "weight"), "method", "'weights', 'activations'", "'weight'"),
+    (lambda: lmc.align(NET, NET, 3), "method", "'weights', 'activations'", "3"),
+    (lambda: lmc.barrier(NET, WIDE, T), "net_b", "(2, 3)", "(3, 3)"),
+    (lambda: lmc.barrier(FLAT, FLAT, T), "net_a", "d = 3", "d = 2"),
+    (lambda: lmc.barrier(NET, NET, NET.W), "teacher", "TwoLayerNet", "array"),
+    (lambda: lmc.barrier(NET, NET, T, align="wieghts"), "align", "'weights'", "'wieghts'"),
+    (lambda: lmc.barrier(NET, NET, T, align=[0, 0]), "align", "exactly once", "[0, 0]"),
+    (lambda: lmc.barrier(NET, NET, T, align=[0, 1, 2]), "align", "(2,)", "[0, 1, 2]"),
+    (lambda: lmc.barrier(NET, NET, T, align=0), "align", "(2,)", "0"),
+    (lambda: lmc.barrier(NET, NET, T, align=[[0], [0, 1]]), "align", "integer", "[[0], [0, 1]]"),
+    (lambda: lmc.barrier(NET, NET, T, align=lmc.align(WIDE, WIDE)), "align", "(2,)", "(3,)"),
+    (lambda: lmc.barrier(NET, NET, T, kind="height"), "kind", "'chord'", "'height'"),
+    (lambda: lmc.barrier(NET, NET, T, grid_size=2), "grid_size", "at least 3", "2"),
+    (lambda: lmc.barrier(NET, NET, T, inputs="cube"), "inputs", "'sphere'", "'cube'"),
+    (lambda: maximise_excess(lambda paths, ts: ts, kind="height"), "kind", "'chord'", "'height'"),
+    (lambda: maximise_excess(lambda paths, ts: ts, grid_size=4.0), "grid_size", "integer", "4.0"),
+    (lambda: lmc.pairwise_barriers([NET], T), "networks", "at least two", "1"),
+    (lambda: lmc.pairwise_barriers(5, T), "networks", "", "5"),
+    (lambda: lmc.pairwise_barriers([NET, WIDE], T), "networks", "(2, 3)", "(3, 3)"),
+    (lambda: lmc.pairwise_barriers([FLAT, FLAT], T), "networks", "d = 3", "d = 2"),
+    (lambda: lmc.pairwise_barriers([NET, "x"], T), "networks", "TwoLayerNet", "'x'"),
+    (lambda: lmc.pairwise_barriers([NET, NET], T, align=[]), "align", "at least one", "none"),
+    (lambda: lmc.pairwise_barriers([NET, NET], T, align="best"), "align", "'weights'", "'best'"),
+    (lambda: lmc.pairwise_barriers([NET, NET], T, align=None), "align", "", "None"),
+    # training
+    (lambda: train(), "width", "exactly one of width and init", "None"),
+    (lambda: train(width=2, init=NET), "init", "exactly one of width and init", "width=2"),
+    (lambda: train(width=0), "width", "at least 1", "0"),
+    (lambda: train(width=-3), "width", "at least 1", "-3"),
+    (lambda: train(width=2.0), "width", "integer", "2.0"),
+    (lambda: train(width=2, teacher=T.W), "teacher", "TwoLayerNet", "array"),
+    *((lambda x=x: train(width=2, learning_rate=x), "learning_rate", "positive", str(x)) for x in (0.0, -0.1)),
+    *((lambda x=x: train(width=2, learning_rate=x), "learning_rate", "finite", str(x)) for x in (np.nan, np.inf)),
+    (lambda: train(width=2, learning_rate="0.1"), "learning_rate", "real", "'0.1'"),
+    (lambda: train(width=2, learning_rate=None), "learning_rate", "real", "None"),
+    (lambda: train(width=2, learning_rate=10**400), "learning_rate", "", "1000"),
+    (lambda: train(width=2, learning_rate=[0.1, 0.2]), "learning_rate", "one a run, 1", "2"),
+    (lambda: train(width=2, n_runs=2, learning_rate=[0.1, -0.2]), "learning_rate", "positive", "-0.2"),
+    (lambda: train(width=2, learning_rate=[[0.1], [0.1, 0.2]]), "learning_rate", "vector", "[[0.1], [0.1, 0.2]]"),
+    (lambda: train(width=2, max_steps=0), "max_steps", "at least 1", "0"),
+    (lambda: train(width=2, max_steps=1e3), "max_steps", "integer", "1000.0"),
+    (lambda: train(width=2, n_runs=0), "n_runs", "at least 1", "0"),
+    (lambda: train(width=2, init_scale=0.0), "init_scale", "positive", "0.0"),
+    (lambda: train(width=2, gradient_tol=-1e-9), "gradient_tol", "negative", "-1e-09"),
+    (lambda: train(width=2, loss_tol=-1.0), "loss_tol", "negative", "-1.0"),
+    (lambda: train(width=2, loss_tol=np.nan), "loss_tol", "finite", "nan"),
+    (lambda: train(width=2, rng=-1), "rng", "at least 0", "-1"),
+    (lambda: train(width=2, rng="seed"), "rng", "integer", "'seed'"),
+    (lambda: train(width=2, rng=1.5), "rng", "integer", "1.5"),
+    (lambda: train(init=[]), "init", "at least one", "none"),
+    (lambda: train(init=5), "init", "", "5"),
+    (lambda: train(init=FLAT), "init[0]", "d = 3", "d = 2"),
+    (lambda: train(init=[NET, NET.W]), "init[1]", "TwoLayerNet", "array"),
+    (lambda: train(init=[NET, WIDE]), "init[1]", "width of init[0], 2", "3"),
+    (lambda: train(init=NET, init_scale=1.0), "init_scale", "not be given together with init", "1.0"),
+    (lambda: train(init=[NET, NET], n_runs=3), "n_runs", "2", "3"),
+    # rates and plots
+    (lambda: fit(widths=[], samples=[]), "widths", "empty", "(0,)"),
+    (lambda: fit(widths=[4], samples=TWO[:1]), "widths", "at least two", "1"),
+    (lambda: fit(widths=[8, 4]), "widths", "increasing", "[8.0, 4.0]"),
+    (lambda: fit(widths=[4, 4]), "widths", "increasing", "[4.0, 4.0]"),
+    (lambda: fit(widths=[0, 4]), "widths", "positive", "[0.0, 4.0]"),
+    (lambda: fit(widths=[4, np.nan]), "widths", "finite", "nan"),
+    (lambda: fit(widths=[4, 8, 16]), "samples", "3", "2"),
+    (lambda: fit(samples=[]), "samples", "arrays of barriers", "none"),
+    (lambda: fit(samples=3.0), "samples", "arrays of barriers", ""),
+    (lambda: fit(samples=[[1.0, 2.0], []]), "samples[1]", "empty", "(0,)"),
+    (lambda: fit(samples=[[1.0], [1.0, 2.0]]), "samples[0]", "at least two", "1"),
+    (lambda: fit(samples=[[1.0, 2.0], [1.0, -0.5]]), "samples[1]", "negative", "-0.5"),
+    (lambda: fit(samples=[[1.0, np.nan], [1.0, 2.0]]), "samples[0]", "finite", "nan"),
+    (lambda: fit(samples=[[1.0, 2.0], [0.0, 0.0]]), "samples[1]", "positive mean", "zeros"),
+    (lambda: fit(level=95), "level", "between 0 and 1", "95"),
+    (lambda: fit(level=1.0), "level", "between 0 and 1", "1.0"),
+    (lambda: fit(n_resamples=10), "n_resamples", "at least 100", "10"),
+    (lambda: fit(samples=THREE, pairs=[PAIRS]), "pairs", "2", "1"),
+    (lambda: fit(samples=THREE, pairs=5), "pairs", "", "5"),
+    (lambda: fit(samples=THREE, pairs=[PAIRS, PAIRS[:2]]), "pairs[1]", "(3, 2)", "(2, 2)"),
+    (lambda: fit(samples=THREE, pairs=[PAIRS, [[0, 1], [0, 2], [1]]]), "pairs[1]", "(3, 2)", ""),
+    (lambda: fit(samples=THREE, pairs=[PAIRS, np.array(PAIRS) * 1.0]), "pairs[1]", "integers", "float64"),
+    (lambda: fit(samples=THREE, pairs=[PAIRS, [[0, 1], [1, 1], [1, 2]]]), "pairs[1]", "two different networks", ""),
+    (lambda: fit(samples=THREE, pairs=[PAIRS, [[0, 1], [-1, 1], [1, 2]]]), "pairs[1]", "non-negative", ""),
+    (lambda: fit(samples=THREE, pairs=[PAIRS, [[0, 1]] * 3]), "pairs[1]", "at least three", "2"),
+    (lambda: lmc.plotting.rate_plot([4, 8], TWO, fit=fit(widths=[4, 16])), "fit", "[4.0, 8.0]", "[4.0, 16.0]"),
+    (lambda: lmc.plotting.rate_plot([4, 8], TWO, fit="fit"), "fit", "RateFit", "'fit'"),
+    (lambda: lmc.plotting.rate_plot([4], TWO[:1]), "widths", "at least two", "1"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("call", "name", "expected", "got"), CALLS, ids=lambda value: value if isinstance(value, str) else "bad")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of a fit that only serves to be refused
+def test_bad_call_is_refused_with_a_helpful_message(call, name, expected, got):
+    with pytest.raises(lmc.InvalidInputError) as refusal:
+        call()
+    message = str(refusal.value)
+    subject, _, came = message.partition(", got ")
+    assert name in subject.split(" must ")[0], message
+    assert expected in subject, message
+    assert got in came or got in message.partition("got ")[2], message
+
+
+def test_error_is_a_value_error_of_the_package():
+    assert issubclass(lmc.InvalidInputError, lmc.LmcError)
+    assert issubclass(lmc.InvalidInputError, ValueError)
+
+
+@pytest.mark.parametrize(("name", "near"), [("wieghts", "weights"), ("activation", "activations")])
+def test_near_misses_are_suggested(name, near):
+    with pytest.raises(lmc.InvalidInputError, match=f"did you mean '{near}'"):
+        lmc.align(NET, NET, name)
