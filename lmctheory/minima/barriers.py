@@ -114,8 +114,8 @@ def minima_barrier(min_a: Minimum, min_b: Minimum, matching: str | ArrayLike = "
     Pairs on the same axes with the same ratio of weights, as under equal weights, are merged first.
 
     "swaps" tries each mismatched pair with each other and with the lightest matched neurons of each class; no other swap can
-    lower the height more. A trial costs O(L), a round O(L^3). It ends in a local optimum, at the latest when no swap gains
-    a part 1e-10.
+    lower the height more. A trial costs O(L), a round O(L^3). It ends in a local optimum, in which no swap gains a part 1e-10.
+    Practical up to m of some 10^4: for uniform minima and M = 4 about a second at m = 10^4, ten at 3 10^4.
 
     References
     ----------
