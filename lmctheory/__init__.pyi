@@ -11,6 +11,15 @@ from .errors import InvalidInputError as InvalidInputError
 from .errors import LmcError as LmcError
 from .errors import MissingDependencyError as MissingDependencyError
 from .kernels import relu_kernel as relu_kernel
+from .minima import MembershipCheck as MembershipCheck
+from .minima import MinimaBarrier as MinimaBarrier
+from .minima import Minimum as Minimum
+from .minima import Projection as Projection
+from .minima import class_size_law as class_size_law
+from .minima import is_global_minimum as is_global_minimum
+from .minima import minima_barrier as minima_barrier
+from .minima import project_to_minimum as project_to_minimum
+from .minima import sample_minimum as sample_minimum
 from .networks import TwoLayerNet as TwoLayerNet
 from .networks import orthonormal_teacher as orthonormal_teacher
 from .objectives import PopulationLoss as PopulationLoss

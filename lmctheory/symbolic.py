@@ -13,6 +13,7 @@ except ImportError as error:
     raise MissingDependencyError("symbolic needs SymPy: pip install 'lmctheory[symbolic]'") from error
 
 R, S, P = sp.symbols("r s p", positive=True)  # |u|, |v| and the angle between u and v, 0 < p < pi
+P1, Q1, P2, Q2 = sp.symbols("p1 q1 p2 q2", positive=True)  # weights of the first and the second mismatched pair
 
 
 def relu_kernel() -> sp.Expr:
@@ -56,3 +57,99 @@ def kernel_derivatives(dimension: int = 3) -> tuple[sp.Matrix, sp.Matrix, sp.Mat
     kernel = relu_kernel().subs({R: u_norm, S: v_norm, P: sp.acos(cosine)})
     gradient = sp.Matrix([sp.diff(kernel, x) for x in u])
     return gradient, gradient.jacobian(u), gradient.jacobian(v), u, v
+
+
+def pair_residual_moments() -> tuple[sp.Expr, sp.Expr]:
+    """Return ``E|r|`` and ``E[r^2]`` of the residual ``r = min(p|x|, q|y|) 1{x y < 0}``, derived in `P1`, `Q1`.
+
+    In polar coordinates ``E[rho] = sqrt(pi/2)``, ``E[rho^2] = 2``; the angle is uniform, and half of it has ``x y < 0``: what
+    remains is ``1/pi`` times an integral over [0, pi/2], in two pieces that meet where ``tan = p/q``.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> first, second = lmc.symbolic.pair_residual_moments()
+    >>> sp.expand(second.subs({lmc.symbolic.P1: 1, lmc.symbolic.Q1: 1}))
+    1/2 - 1/pi
+    """
+    rho, t = sp.symbols("rho t", positive=True)
+    kink = sp.atan(P1 / Q1)
+    moments = []
+    for power in (1, 2):
+        radial = sp.integrate(rho ** (power + 1) * sp.exp(-(rho**2) / 2), (rho, 0, sp.oo))
+        below, above = sp.integrate(sp.sin(t) ** power, t), sp.integrate(sp.cos(t) ** power, t)
+        low = Q1**power * (below.subs(t, kink) - below.subs(t, 0))
+        high = P1**power * (above.subs(t, sp.pi / 2) - above.subs(t, kink))
+        moments.append(sp.simplify(radial * (low + high) / sp.pi))
+    expected = (
+        (P1 + Q1 - sp.sqrt(P1**2 + Q1**2)) / sp.sqrt(2 * sp.pi),
+        (Q1**2 * kink + P1**2 * (sp.pi / 2 - kink) - P1 * Q1) / sp.pi,
+    )
+    if any(sp.simplify(found - target) != 0 for found, target in zip(moments, expected, strict=True)):
+        raise ArithmeticError(f"the integrals gave {moments}")
+    return expected
+
+
+def one_axis_moment() -> sp.Expr:
+    """Return ``E[r_1 r_2]`` of two mismatched pairs that share one axis, in `P1`, `Q1`, `P2`, `Q2` (p on the shared axis).
+
+    With ``G(s) = E min(s, |y|)`` it is ``q_1 q_2 / 4 * I(p_1 / q_1, p_2 / q_2)``, ``I(s, u) = E[G(s|x|) G(u|x|)]``. As
+    ``G'' = -sqrt(2/pi) exp(-s^2/2)``, ``d^4 I / ds^2 du^2 = (2/pi) E[x^4 exp(-(s^2 + u^2) x^2 / 2)]``; I vanishes for s = 0, and
+    its derivative in s as s grows; the same for u. These conditions have one solution, which the closed form is shown to be.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> value = lmc.symbolic.one_axis_moment().subs({lmc.symbolic.P1: 1, lmc.symbolic.P2: 1})
+    >>> round(float(value.subs({lmc.symbolic.Q1: 1, lmc.symbolic.Q2: 1})), 6)
+    0.067995
+    """
+    s, u, x, k, T = sp.symbols("s u x k T", positive=True)
+    root = sp.sqrt(1 + s**2 + u**2)
+    angle = sp.pi / 2 - sp.atan(s) - sp.atan(u) + sp.atan(s * u / root)
+    closed = 2 / sp.pi * (s * u * angle + root - sp.sqrt(1 + s**2) - sp.sqrt(1 + u**2) + 1)
+    mixed = sp.integrate((2 / sp.pi) ** sp.Rational(3, 2) * x**4 * sp.exp(-k * x**2 / 2), (x, 0, sp.oo)).subs(k, root**2)
+    slope = sp.diff(closed, s)
+    excess = sp.numer(sp.together((sp.diff(closed, s, 2, u, 2) - mixed).subs(root, T)))
+    conditions = [
+        sp.expand(excess).subs(u, sp.sqrt(T**2 - 1 - s**2)),
+        closed.subs(s, 0),
+        closed - closed.subs({s: u, u: s}, simultaneous=True),  # so the conditions in u follow from those in s
+        sp.limit(slope.subs(u, 1), s, sp.oo),
+    ]
+    if any(sp.simplify(condition) != 0 for condition in conditions):
+        raise ArithmeticError("the closed form does not have the derivatives of the integral")
+    return (Q1 * Q2 / 4 * closed).subs({s: P1 / Q1, u: P2 / Q2})
+
+
+def simplex_volume(n: int) -> sp.Expr:
+    """Return the volume ``sqrt(n) / (n - 1)!`` of ``{alpha in R^n : alpha >= 0, sum alpha = 1}``, derived.
+
+    The volume of the solid ``{alpha_1 + ... + alpha_{n-1} <= 1}``, an iterated integral, times the factor by which its
+    lift to the hyperplane stretches it: the root of the Gram determinant of the edges ``e_i - e_n``.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> [lmc.symbolic.simplex_volume(n) for n in (1, 2, 3)]
+    [1, sqrt(2), sqrt(3)/2]
+    """
+    edges = sp.Matrix(n - 1, n, lambda i, j: int(i == j) - int(j == n - 1))
+    stretch = sp.sqrt((edges * edges.T).det()) if n > 1 else sp.Integer(1)
+    side, slice_ = sp.symbols("h alpha", positive=True)
+    solid = sp.Integer(1)
+    for _ in range(n - 1):  # the slice at alpha is the solid of one dimension less with side h - alpha
+        solid = sp.integrate(sp.expand(solid.subs(side, side - slice_)), (slice_, 0, side))
+    return sp.simplify(stretch * solid.subs(side, 1))
+
+
+def cell_volume(sizes: tuple[int, ...]) -> sp.Expr:
+    """Return the volume ``prod_j sqrt(n_j) / (n_j - 1)!`` of a cell of minima with these class sizes.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> lmc.symbolic.cell_volume((2, 3))
+    sqrt(6)/2
+    """
+    return sp.prod([simplex_volume(n) for n in sizes])

@@ -1,0 +1,70 @@
+"""Which neuron of A meets which neuron of B: a selection of those left over, by sorting."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lmctheory._checks import IntArray
+from lmctheory.minima.manifold import Minimum
+
+
+def match(min_a: Minimum, min_b: Minimum, rng: np.random.Generator | None = None) -> IntArray:
+    """Return gather indices: neuron i of A meets neuron ``perm[i]`` of B, with as few mismatched pairs as possible.
+
+    Without `rng` the lightest neurons are left over, see `minima_barrier`; with it everything that is free is random.
+    """
+    perm = np.full(min_a.width, -1, dtype=np.intp)
+    left_a, left_b = [], []
+    groups_a, groups_b = by_class(min_a, rng), by_class(min_b, rng)
+    for group_a, group_b in zip(groups_a[1:], groups_b[1:], strict=True):
+        n = min(len(group_a), len(group_b))
+        perm[group_a[:n]] = group_b[:n]
+        left_a.append(group_a[n:])
+        left_b.append(group_b[n:])
+    surplus_a, surplus_b = (heaviest_first(min_a, left_a, rng), heaviest_first(min_b, left_b, rng))
+    zeros_a, zeros_b = groups_a[0], groups_b[0]
+    absorbed_a, absorbed_b = min(len(surplus_a), len(zeros_b)), min(len(surplus_b), len(zeros_a))
+    perm[surplus_a[:absorbed_a]] = zeros_b[:absorbed_a]
+    perm[zeros_a[:absorbed_b]] = surplus_b[:absorbed_b]
+    perm[zeros_a[absorbed_b:]] = zeros_b[absorbed_a:]
+    perm[surplus_a[absorbed_a:]] = surplus_b[absorbed_b:][::-1]
+    return perm
+
+
+def by_class(minimum: Minimum, rng: np.random.Generator | None) -> list[IntArray]:
+    """Return the neurons of class -1, 0, ..., M - 1, heaviest first or in random order."""
+    order = np.argsort(-minimum.weights, kind="stable") if rng is None else rng.permutation(minimum.width)
+    order = order[np.argsort(minimum.classes[order], kind="stable")]
+    ends = np.cumsum(np.bincount(minimum.classes + 1, minlength=minimum.M + 1))
+    return np.split(order, ends[:-1])
+
+
+def heaviest_first(minimum: Minimum, left: list[IntArray], rng: np.random.Generator | None) -> IntArray:
+    """Return the neurons left over in all classes in one list: by weight, ties by class, or in random order."""
+    neurons = np.concatenate(left)
+    if rng is not None:
+        return rng.permutation(neurons)
+    return neurons[np.lexsort((minimum.classes[neurons], -minimum.weights[neurons]))]
+
+
+def exchange_offers(min_a: Minimum, min_b: Minimum, perm: IntArray, neurons: IntArray) -> tuple[IntArray, IntArray]:
+    """Return pairs ``(i, j)`` that stand for all pairs of residual 0 with which the mismatched `neurons` may exchange partners.
+
+    Which neuron meets which inside a class is free, and the loss increases with every weight of a mismatched pair: so for each
+    class present in the matched pairs its lightest neuron of A and of B suffice, and beside zero neurons the lightest neuron
+    of each class.
+    """
+    free = np.ones(min_a.width, dtype=bool)
+    free[neurons] = False
+    i = np.flatnonzero(free)
+    a, b = min_a.classes[i], min_b.classes[perm[i]]
+    order = np.lexsort((min_a.weights[i], b, a))
+    offered_a = _first_of_each(i[order], a[order], b[order])
+    order = np.lexsort((min_b.weights[perm[i]], b, a))
+    offered_b = _first_of_each(perm[i][order], a[order], b[order])
+    return offered_a, offered_b
+
+
+def _first_of_each(values: IntArray, a: IntArray, b: IntArray) -> IntArray:
+    first = np.append(True, (np.diff(a) != 0) | (np.diff(b) != 0)) if len(a) else np.zeros(0, dtype=bool)
+    return values[first]
