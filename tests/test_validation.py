@@ -11,7 +11,7 @@ import lmctheory as lmc
 from validation import __main__ as command
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
 from validation.claims import CLAIMS, double_descent, permutation_invariance, rate
-from validation.experiments import Ensemble, gd_ensemble
+from validation.experiments import Ensemble, gd_ensemble, gd_ensembles
 
 S, R, I = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE  # noqa: E741
 
@@ -90,9 +90,9 @@ def test_permutation_invariance_experiment_and_its_control():
 
 @pytest.mark.jit
 def test_gd_ensemble_is_reproducible_and_recorded_exactly():
-    first = gd_ensemble(Context(seed=5), 2, 3, 4, 4)
-    gd_ensemble.__globals__["_gd_ensemble"].cache_clear()
-    again = gd_ensemble(Context(seed=5), 2, 3, 4, 4)
+    first = gd_ensembles(Context(seed=5), [(2, 3, 4)], 4)[0]
+    gd_ensemble.cache_clear()
+    again = gd_ensembles(Context(seed=5), [(2, 3, 4)], 4)[0]
     assert json.dumps(first.record()) == json.dumps(again.record())
     assert (first.modulo <= first.weights).all()
     assert (first.modulo <= first.activations).all()
@@ -209,9 +209,9 @@ def test_figures_are_drawn_from_saved_numbers_alone(tmp_path, monkeypatch):
     """Small versions of the claims' data, through JSON, into every figure."""
     widths, n_runs = [8, 12, 16], 24
     context = Context(seed=1)
-    ensembles = [gd_ensemble(context, 4, d, m, n_runs) for d in (4, 5) for m in widths]
+    ensembles = gd_ensembles(context, [(4, d, m) for d in (4, 5) for m in widths], n_runs)
     fits = {d: rate.fit_both([e for e in ensembles if e.d == d], context.rng(0)) for d in (4, 5)}
-    records = [e.record() | {"modulo": as_json(e.modulo)} for e in ensembles]
+    records = [e.record() for e in ensembles]
     synthetic = _ensembles(_double_descent)
     shape = double_descent._decide(context, synthetic, [e.modulo for e in synthetic])[1]
     control = double_descent._decide(context, synthetic, [e.unaligned for e in synthetic])[1]

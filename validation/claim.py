@@ -57,6 +57,18 @@ class Context:
             done += cost(item)
             self.progress(done / total)
 
+    def sweep(
+        self,
+        function: Callable[..., dict[str, Any]],
+        cells: Sequence[dict[str, Any]],
+        cost: Callable[[dict[str, Any]], float] = lambda _: 1.0,
+    ) -> list[dict[str, Any]]:
+        """Return ``function(seed, **cell)`` for each cell of parameters: a dict of numbers and arrays.
+
+        `function` must be importable by name and depend on nothing but its arguments.
+        """
+        return [function(self.seed, **cell) for cell in self.track(cells, cost)]
+
 
 @dataclass(frozen=True)
 class Measurement:

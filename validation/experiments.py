@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 import lmctheory as lmc
-from validation.claim import Context
+from validation.claim import Context, as_json
 
 LOSS_TOL = 1e-8  # overparameterised runs stop here: four orders below the barriers that are measured
 GLOBAL_LOSS = 1e-6  # a run below this has reached a global minimum: spurious minima of orthonormal teachers lie above 1e-2
@@ -49,21 +49,23 @@ class Ensemble:
 
     def record(self) -> dict[str, Any]:
         """Return every number, as JSON types."""
-        names = ("M", "d", "width", "losses", "steps", "pairs", "weights", "activations", "unaligned", "loss_floor")
-        return {name: np.asarray(getattr(self, name)).tolist() for name in names}
+        return as_json(vars(self)) | {"modulo": self.modulo.tolist()}
 
 
-def gd_ensemble(context: Context, M: int, d: int, width: int, n_runs: int) -> Ensemble:
-    """Return `n_runs` networks trained by gradient descent on the orthonormal teacher (M, d), and their barriers.
+def gd_ensembles(context: Context, cells: Sequence[tuple[int, int, int]], n_runs: int) -> list[Ensemble]:
+    """Return an ensemble of `n_runs` networks for each cell ``(M, d, width)``; see `gd_ensemble`."""
+    parameters = [{"M": M, "d": d, "width": width, "n_runs": n_runs} for M, d, width in cells]
+    found = context.sweep(gd_ensemble, parameters, cost=lambda p: p["width"] ** 2.0 * (20 + min(p["d"], p["width"] + p["M"])))
+    return [Ensemble(**numbers) for numbers in found]
+
+
+@lru_cache(maxsize=None)  # claims share ensembles
+def gd_ensemble(seed: int, M: int, d: int, width: int, n_runs: int) -> dict[str, Any]:
+    """Return the numbers of `n_runs` networks trained by gradient descent on the orthonormal teacher (M, d).
 
     Learning rate 1/m, a third of the stability threshold of dense minima. Up to m = M descent is followed by polishing to a
     gradient norm of 1e-12; above, it stops at a loss of 1e-8.
     """
-    return _gd_ensemble(context.seed, M, d, width, n_runs)
-
-
-@cache  # claims share ensembles
-def _gd_ensemble(seed: int, M: int, d: int, width: int, n_runs: int) -> Ensemble:
     teacher = lmc.orthonormal_teacher(M, d)
     exact = width <= M
     with warnings.catch_warnings():
@@ -79,15 +81,15 @@ def _gd_ensemble(seed: int, M: int, d: int, width: int, n_runs: int) -> Ensemble
             polish=exact,
         )
     barriers = lmc.pairwise_barriers(result.networks, teacher, ("weights", "activations", "none"))
-    return Ensemble(
-        M=M,
-        d=d,
-        width=width,
-        losses=result.losses,
-        steps=result.steps,
-        pairs=barriers.pairs,
-        weights=barriers.by_method["weights"],
-        activations=barriers.by_method["activations"],
-        unaligned=barriers.by_method["none"],
-        loss_floor=float(barriers.loss_floors.max()),
-    )
+    return {
+        "M": M,
+        "d": d,
+        "width": width,
+        "losses": result.losses,
+        "steps": result.steps,
+        "pairs": barriers.pairs,
+        "weights": barriers.by_method["weights"],
+        "activations": barriers.by_method["activations"],
+        "unaligned": barriers.by_method["none"],
+        "loss_floor": float(barriers.loss_floors.max()),
+    }

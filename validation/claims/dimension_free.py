@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import lmctheory as lmc
-from validation.claim import Claim, Context, Measurement, Outcome, as_json
+from validation.claim import Claim, Context, Measurement, Outcome
 from validation.claims import rate
-from validation.experiments import gd_ensemble
+from validation.experiments import gd_ensembles
 
 M = 4
 DIMENSIONS = (M, 4 * M, 16 * M)
@@ -19,8 +19,8 @@ def experiment(context: Context) -> Outcome:
     n_runs = context.pick(quick=32, full=64)
     widths = [M * factor for factor in context.pick(quick=(2, 3, 4, 6, 8, 12, 16), full=(2, 3, 4, 6, 8, 12, 16, 24, 32))]
     cells = [(d, m) for d in DIMENSIONS for m in widths]
-    tracked = context.track(cells, cost=lambda cell: cell[1] ** 2.0 * (20 + cell[0]))
-    ensembles = {(d, m): gd_ensemble(context, M, d, m, n_runs) for d, m in tracked}
+    found = gd_ensembles(context, [(M, d, m) for d, m in cells], n_runs)
+    ensembles = dict(zip(cells, found, strict=True))
     fits, control = {}, {}
     for d in DIMENSIONS:
         mine = [ensembles[d, m] for m in widths]
@@ -39,7 +39,7 @@ def experiment(context: Context) -> Outcome:
         ],
         data={
             "dimensions": DIMENSIONS,
-            "ensembles": [e.record() | {"modulo": as_json(e.modulo)} for e in ensembles.values()],
+            "ensembles": [e.record() for e in found],
             "fits": {str(d): [rate.fit_record(fit) for fit in both] for d, both in fits.items()},
             "control": {str(d): [rate.fit_record(fit) for fit in both] for d, both in control.items()},
         },

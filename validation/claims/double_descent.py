@@ -9,7 +9,7 @@ import numpy as np
 
 from lmctheory.rates import bootstrap_log_means
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.experiments import Ensemble, gd_ensemble
+from validation.experiments import Ensemble, gd_ensembles
 
 TEACHERS = ((4, 8), (8, 8))
 LEVEL = 0.95
@@ -26,7 +26,7 @@ def experiment(context: Context) -> Outcome:
     """Train, measure all pairs, and decide by intervals that hold at once for every width and both teachers."""
     n_runs = context.pick(quick=32, full=128)
     cells = [(M, d, m) for M, d in TEACHERS for m in widths_for(M)]
-    ensembles = [gd_ensemble(context, *cell, n_runs) for cell in context.track(cells, cost=lambda cell: cell[2] ** 2.0)]
+    ensembles = gd_ensembles(context, cells, n_runs)
     verdict, shape = _decide(context, ensembles, [e.modulo for e in ensembles])
     control, control_shape = _decide(context, ensembles, [e.unaligned for e in ensembles])
     return Outcome(
@@ -35,7 +35,7 @@ def experiment(context: Context) -> Outcome:
         headline=[Measurement(f"M={s['M']}: peak/m=8M", s["descent"], tuple(s["descent_interval"])) for s in shape],
         findings=[_describe(s) for s in shape] + [_describe_spurious(e) for e in ensembles if e.width == e.M],
         data={
-            "ensembles": [e.record() | {"modulo": as_json(e.modulo)} for e in ensembles],
+            "ensembles": [e.record() for e in ensembles],
             "shape": as_json(shape),
             "control_shape": as_json(control_shape),
         },

@@ -9,7 +9,7 @@ import numpy as np
 
 import lmctheory as lmc
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.experiments import Ensemble, gd_ensemble
+from validation.experiments import Ensemble, gd_ensembles
 
 BOUND = -0.5
 MARGIN = 0.05
@@ -26,7 +26,7 @@ def experiment(context: Context) -> Outcome:
     M, d = TEACHER
     n_runs = context.pick(quick=32, full=64)
     widths = widths_for(context, M)
-    ensembles = [gd_ensemble(context, M, d, m, n_runs) for m in context.track(widths, cost=lambda m: m**2.0)]
+    ensembles = gd_ensembles(context, [(M, d, m) for m in widths], n_runs)
     fits = fit_both(ensembles, context.rng(3, d))
     synthetic = synthetic_power_law(widths, -0.25, ensembles, context.rng(4))
     control = [lmc.fit_rate(widths[k:], synthetic[k:], rng=context.rng(5)) for k in (0, len(widths) // 2)]
@@ -46,7 +46,7 @@ def experiment(context: Context) -> Outcome:
             f"Runs that reached a global minimum: {np.mean([e.reached_global.mean() for e in ensembles]):.1%}.",
         ],
         data={
-            "ensembles": [e.record() | {"modulo": as_json(e.modulo)} for e in ensembles],
+            "ensembles": [e.record() for e in ensembles],
             "fits": [fit_record(fit) for fit in fits],
             "control": [fit_record(fit) for fit in control],
         },
