@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ def gd_ensembles(context: Context, cells: Sequence[tuple[int, int, int]], n_runs
     return [Ensemble(**numbers) for numbers in found]
 
 
-@lru_cache(maxsize=None)  # claims share ensembles
+@cache  # claims share ensembles
 def gd_ensemble(seed: int, M: int, d: int, width: int, n_runs: int) -> dict[str, Any]:
     """Return the numbers of `n_runs` networks trained by gradient descent on the orthonormal teacher (M, d).
 
