@@ -1,13 +1,16 @@
-"""Files that are either complete or absent."""
+"""Files that are either complete or absent, and JSON files of which one cannot be sure."""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from lmctheory.errors import InvalidInputError
 
 
 @contextmanager
@@ -23,3 +26,18 @@ def atomic_file(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[A
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the JSON object in the file, or raise `InvalidInputError` saying what the file is instead."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise InvalidInputError(f"{path} is not JSON or is cut short: {error.msg} at line {error.lineno}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"{path} is not a text file") from error
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be read: {error.strerror}") from error
+    if not isinstance(content, dict):
+        raise InvalidInputError(f"{path} must hold a JSON object, got {type(content).__name__}")
+    return content

@@ -1,1 +1,16 @@
-"""Pictures of what was measured: one module a figure, each with ``draw(data)`` and ``save(data, folder)``. Nothing is trained."""
+"""Pictures of what was measured, drawn from saved results: nothing is trained.
+
+Each figure is a module with a ``CAPTION`` and ``draw(data)``; `paper_figures.files` saves it with its provenance, and
+``python -m paper_figures`` redraws all.
+"""
+
+FIGURES = {  # figure -> the claim whose saved numbers it draws
+    "double_descent": "double-descent",
+    "rate": "rate",
+    "dimension_free": "dimension-free",
+}
+
+
+def figures_of(claim: str) -> list[str]:
+    """Return the figures that are drawn from the numbers of this claim."""
+    return [figure for figure, drawn_from in FIGURES.items() if drawn_from == claim]

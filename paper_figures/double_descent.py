@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from lmctheory.plotting import COLOURS
-from paper_figures._style import save_figure
 
 AXIS_FLOOR = 1e-5  # means below (m = 1 and m = M: zero up to rounding) are drawn on this line
+
+CAPTION = (
+    "Mean loss barrier between gradient-descent solutions against the width of the student relative to the teacher, without "
+    "permutation and modulo permutation. Bars are 95 % intervals that hold at once for all widths and teachers; hollow "
+    "markers are zero up to rounding (at m = M, modulo permutation: among global minima)."
+)
 
 
 def draw(data: dict[str, Any]) -> Figure:
@@ -49,8 +53,3 @@ def _curve(ax: Any, M: int, curve: dict[str, Any], colour: str, marker: str, lab
     ax.errorbar(widths, means, yerr=np.abs(bands.T - means), fmt=marker, ms=3.5, lw=1, capsize=2, color=colour, label=label)
     zero = means == AXIS_FLOOR
     ax.plot(widths[zero], means[zero], marker, ms=5, mfc="white", color=colour, zorder=5)
-
-
-def save(data: dict[str, Any], folder: Path) -> None:
-    """Draw and write the figure."""
-    save_figure(draw(data), folder, "double_descent")

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import importlib
 import sys
 import time
 import tomllib
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lmctheory.errors import LmcError
+from paper_figures import figures_of
+from paper_figures.files import save
 from validation.claim import Claim, Context, Outcome, Verdict
 from validation.claims import CLAIMS
 from validation.report.console import Reporter, console, reporter, verdict_table
-from validation.report.results import Row, write_claim, write_summary
+from validation.report.page import write_page
+from validation.report.results import RESULTS, Row, write_claim, write_summary
 
 EXPECTED = Path(__file__).with_name("expected.toml")
 AS_EXPECTED, UNEXPECTED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -24,6 +27,14 @@ AS_EXPECTED, UNEXPECTED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments and arguments[0] in COMMANDS:
+        return COMMANDS[arguments[0]](arguments[1:])
+    return run(arguments)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Test the claims, save every number, draw, and print the verdicts."""
     options = _parse(arguments)
     if options.list:
         for claim in CLAIMS.values():
@@ -37,14 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for claim in claims:
                 rows.append(_test(claim, context, report))
                 write_claim(options.out, context, rows[-1])
-                _draw(rows[-1], options.out / "figures")
+                _draw(rows[-1], options.out)
+        write_summary(options.out, context, rows)
+        page = _write_page(options.out)
     except KeyboardInterrupt:
         print(f"\ninterrupted: {len(rows)} of {len(claims)} claims are in {options.out}/claims", file=sys.stderr)
         return INTERRUPTED
     except OSError as error:
         print(f"cannot write results: {error}", file=sys.stderr)
         return BAD_USAGE
-    write_summary(options.out, context, rows)
     out = console()
     out.print(verdict_table(rows))
     for row in rows:
@@ -52,17 +64,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
             out.print(f"{row.claim.name}: {finding}", markup=False, soft_wrap=True)
     surprises = list(_surprises(rows, context))
     out.print(f"\nnumbers in {options.out}/claims, figures in {options.out}/figures", markup=False, soft_wrap=True)
+    out.print(page, markup=False, soft_wrap=True)
     out.print("\n".join(surprises) if surprises else f"all verdicts as recorded in {EXPECTED.name}", markup=False, soft_wrap=True)
     return UNEXPECTED if surprises else AS_EXPECTED
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m validation", description="Test the claims and print the verdicts.")
+def rewrite_report(arguments: Sequence[str]) -> int:
+    """Rewrite the report page from saved results."""
+    parser = argparse.ArgumentParser(prog="python -m validation report", description="Rewrite report.html from saved results.")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="results folder (default: results)")
+    options = parser.parse_args(arguments)
+    try:
+        print(f"report: {write_page(options.out)}")
+    except LmcError as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        print(f"cannot write the report: {error}", file=sys.stderr)
+    else:
+        return AS_EXPECTED
+    return BAD_USAGE
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"report": rewrite_report}  # first words that are not claims
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m validation",
+        description="Test the claims and print the verdicts.",
+        epilog="python -m validation report --help: rewrite the report page from saved results",
+    )
     parser.add_argument("claims", nargs="*", metavar="CLAIM", help="claims to test (default: all)")
     parser.add_argument("--list", action="store_true", help="list the claims and exit")
     parser.add_argument("--scale", choices=("quick", "full"), default="quick", help="quick: minutes; full: publication scale")
     parser.add_argument("--seed", type=int, default=0, help="root of all random streams (default: 0)")
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder for numbers and figures (default: results)")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for numbers and figures (default: results)")
     options = parser.parse_args(arguments)
     for name in options.claims:
         if name not in CLAIMS:
@@ -92,9 +128,19 @@ def _test(claim: Claim, context: Context, report: Reporter) -> Row:
     return row
 
 
-def _draw(row: Row, folder: Path) -> None:
-    if row.claim.figure and row.outcome.data:
-        importlib.import_module(f"paper_figures.{row.claim.figure}").save(row.outcome.data, folder)
+def _draw(row: Row, results: Path) -> None:
+    for figure in figures_of(row.claim.name) if row.outcome.data else ():
+        try:
+            save(figure, results, results / "figures")
+        except LmcError as error:  # one broken figure must not cost the run
+            print(f"{figure} is not drawn: {error}", file=sys.stderr)
+
+
+def _write_page(results: Path) -> str:
+    try:
+        return f"report: {write_page(results)}"
+    except LmcError as error:  # another file in the folder is foreign: the verdicts of this run stand
+        return f"no report: {error}"
 
 
 def _surprises(rows: Sequence[Row], context: Context) -> list[str]:

@@ -103,7 +103,7 @@ class Claim:
     """A statement that numbers can support or refute.
 
     `rule` is the decision rule and `control` the negative control, both fixed before any number is seen; `experiment` applies
-    them. `figure` names the module of `paper_figures` that draws the outcome's data.
+    them. Which figures draw the outcome's data is recorded in `paper_figures.FIGURES`.
     """
 
     name: str
@@ -113,7 +113,6 @@ class Claim:
     rule: str
     control: str
     experiment: Callable[[Context], Outcome]
-    figure: str | None = None
 
 
 def as_json(value: Any) -> Any:

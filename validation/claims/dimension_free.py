@@ -62,5 +62,4 @@ CLAIM = Claim(
     "(Bonferroni).",
     control="Synthetic barriers that decay as m^(-1/d) are refuted by the same rule.",
     experiment=experiment,
-    figure="dimension_free",
 )

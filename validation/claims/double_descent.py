@@ -141,5 +141,4 @@ CLAIM = Claim(
     "certainty.",
     control="The same rule on barriers without permutation does not pass.",
     experiment=experiment,
-    figure="double_descent",
 )

@@ -100,5 +100,4 @@ CLAIM = Claim(
     "-0.45. Curvature, and whether -1/2 is attained, are reported separately.",
     control="Synthetic barriers that decay as m^-1/4, as many and with the spread of the measured ones, are refuted by the rule.",
     experiment=experiment,
-    figure="rate",
 )

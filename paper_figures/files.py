@@ -1,0 +1,165 @@
+"""Figures as files: PDF and PNG with their provenance beside them, and SVG for pages."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import json
+import re
+import shlex
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from lmctheory._files import atomic_file, read_json
+from lmctheory.errors import InvalidInputError, LmcError
+from lmctheory.plotting import COLOURS, STYLE
+from paper_figures import FIGURES
+
+RESULTS = Path("results")
+DRAWING_PACKAGES = ("matplotlib", "numpy", "lmctheory")
+INK = {  # colours that a page may replace, as CSS variables; the colour on paper is the fallback
+    "#000000": "ink",
+    "#ffffff": "paper",
+    **{colour.lower(): name for name, colour in COLOURS.items()},
+}
+
+
+class MissingDataError(LmcError):
+    """A figure has no saved numbers; the message gives the command that makes them."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The saved numbers of one figure, in the results folder of a study."""
+
+    figure: str
+    results: Path
+
+    @property
+    def path(self) -> Path:
+        """The result file."""
+        return self.results / "claims" / f"{FIGURES[self.figure]}.json"
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """The content of the result file."""
+        if not self.path.is_file():
+            raise MissingDataError(f"{self.figure} has no data ({self.path} is missing): {self.remedy}")
+        content = read_json(self.path)
+        if not (isinstance(content.get("data"), dict) and isinstance(content.get("provenance"), dict)):
+            raise InvalidInputError(f"{self.path} is not a result file of the study")
+        if not content["data"]:
+            raise MissingDataError(f"{self.figure} has no data (the experiment behind {self.path} failed): {self.remedy}")
+        return content
+
+    @property
+    def remedy(self) -> str:
+        """Which command makes the numbers."""
+        return f"make it with: {command('validation', FIGURES[self.figure], out=(self.results, RESULTS))}"
+
+    def provenance(self, folder: Path) -> dict[str, Any]:
+        """Return where the picture in `folder` comes from; `data_sha256` is that of the data block as compact JSON."""
+        options = {"results": (self.results, RESULTS), "out": (folder, RESULTS / "figures")}
+        data = json.dumps(self.content["data"], separators=(",", ":"), sort_keys=True)
+        return {
+            "figure": self.figure,
+            "claim": FIGURES[self.figure],
+            "source": self.path.relative_to(self.results).as_posix(),
+            "source_sha256": hashlib.sha256(self.path.read_bytes()).hexdigest(),
+            "data_sha256": hashlib.sha256(data.encode()).hexdigest(),
+            "source_provenance": self.content["provenance"],
+            "drawn_with": {name: version(name) for name in DRAWING_PACKAGES},
+            "command": command("paper_figures", self.figure, **options),
+        }
+
+
+def draw(figure: str, content: dict[str, Any]) -> Figure:
+    """Return the figure drawn from the content of a result file.
+
+    Raises
+    ------
+    InvalidInputError
+        If the data is not what this figure draws.
+    """
+    try:
+        with _style():
+            return importlib.import_module(f"paper_figures.{figure}").draw(content["data"])
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # a file from another version of the study
+        raise InvalidInputError(f"the data is not what {figure} draws ({type(error).__name__}: {error})") from error
+
+
+def caption(figure: str) -> str:
+    """Return what the figure shows, in one or two sentences."""
+    return importlib.import_module(f"paper_figures.{figure}").CAPTION
+
+
+def save(figure: str, results: Path, folder: Path) -> list[Path]:
+    """Draw the figure from the results folder, write PDF, PNG and the provenance of both, and return their paths.
+
+    Raises
+    ------
+    MissingDataError
+        If there are no saved numbers; the message gives the command that makes them.
+    InvalidInputError
+        If the result file holds something else.
+    """
+    source = Source(figure, results)
+    try:
+        drawn = draw(figure, source.content)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{source.path}: {error}") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{figure}.{suffix}" for suffix in ("pdf", "png", "json")]
+    for path in paths[:2]:
+        with _style(), atomic_file(path) as file:
+            metadata = {"CreationDate": None} if path.suffix == ".pdf" else None  # the same numbers give the same bytes
+            drawn.savefig(file, format=path.suffix[1:], metadata=metadata)
+    with atomic_file(paths[2], "w") as file:
+        json.dump(source.provenance(folder), file, indent=1)
+        file.write("\n")
+    return paths
+
+
+def inline_svg(figure: str, content: dict[str, Any], alt: str) -> str:
+    """Return the figure as an ``<svg>`` element to put into an HTML page.
+
+    Its background is transparent and its colours are the CSS variables ``--figure-ink``, ``--figure-paper``, ``--figure-blue``
+    and so on, so that the page can adapt them; it fills its container, and its ids do not clash with those of other figures.
+    """
+    file = io.StringIO()
+    with _style({"svg.hashsalt": figure}):
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        draw(figure, content).savefig(file, format="svg", transparent=True, metadata=nothing)
+    text = file.getvalue()
+    text = re.sub(r"<style.*?</style>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = re.sub(r"#[0-9a-f]{6}\b", lambda m: f"var(--figure-{INK[m[0]]}, {m[0]})" if m[0] in INK else m[0], text)
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{figure}-", text)
+    view_box = re.search(r'viewBox="[^"]*"', text)
+    if view_box is None:
+        raise RuntimeError("matplotlib wrote an SVG without a viewBox")
+    root = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {view_box[0]} role="img" '
+        f'aria-label="{escape(alt)}" style="fill: var(--figure-ink, #000000); stroke-linejoin: round; stroke-linecap: butt">'
+    )
+    return root + text[text.index(">") + 1 :].strip()
+
+
+def _style(more: dict[str, Any] | None = None) -> AbstractContextManager[None]:
+    return mpl.rc_context(STYLE | (more or {}))  # type: ignore[arg-type]
+
+
+def command(module: str, name: str, **options: tuple[Path, Path]) -> str:
+    """Return the command line; options are given as (value, default) and left out where these agree."""
+    words = ["python", "-m", module, name]
+    for option, (value, default) in options.items():
+        words += [f"--{option}", str(value)] if value != default else []
+    return shlex.join(words)
