@@ -24,6 +24,7 @@ except ImportError as error:
 
 # Okabe and Ito's palette: distinguishable with every common form of colour blindness.
 COLOURS = {"blue": "#0072B2", "orange": "#E69F00", "green": "#009E73", "red": "#D55E00", "purple": "#CC79A7", "grey": "#666666"}
+MINUS = "\N{MINUS SIGN}"
 STYLE: dict[str, Any] = {
     "figure.dpi": 120,
     "savefig.dpi": 200,
@@ -88,12 +89,13 @@ def rate_plot(
     if ax is None:
         ax = plt.subplots(figsize=(4.2, 3.2), layout="constrained")[1]
     exponent = f"exponent {fit.exponent:.2f} [{fit.interval[0]:.2f}, {fit.interval[1]:.2f}]"
+    exponent = exponent.replace("-", MINUS)
     errors = np.abs(fit.mean_intervals.T - fit.means)
     ax.errorbar(widths, fit.means, yerr=errors, fmt="o", ms=4, capsize=2, lw=1, color=color)
     ax.plot(widths, fit.predict(widths), "-", lw=1.2, color=color, label=f"{label}\n{exponent}" if label else exponent)
     if reference is not None:
         line = fit.means[0] * (widths / widths[0]) ** reference
-        ax.plot(widths, line, "--", lw=1, color=COLOURS["grey"], label=f"slope {reference:g}")
+        ax.plot(widths, line, "--", lw=1, color=COLOURS["grey"], label=f"slope {reference:g}".replace("-", MINUS))
     ax.set(xscale="log", yscale="log", xlabel="width $m$", ylabel="mean barrier")
     ax.set_xticks(widths, [f"{m:g}" for m in widths])
     ax.xaxis.set_minor_locator(NullLocator())

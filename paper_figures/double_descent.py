@@ -37,7 +37,7 @@ def draw(data: dict[str, Any]) -> Figure:
         ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.xaxis.set_minor_locator(NullLocator())
     axes[0].set_ylabel("mean loss barrier")
-    axes[0].legend(loc="upper left")
+    axes[-1].legend(loc="lower right")
     note = {"xytext": (6, -3), "textcoords": "offset points", "fontsize": 7, "color": COLOURS["grey"]}
     axes[0].annotate("zero up to rounding", (1, AXIS_FLOOR), **note)
     return figure

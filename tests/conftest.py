@@ -12,6 +12,7 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
+NO_BROWSER = "the report page was NOT tested in a browser: apt-get install chromium chromium-driver"
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
@@ -21,3 +22,9 @@ def pytest_collection_modifyitems(items):
     for item in items if JIT_OFF else ():
         if item.get_closest_marker("jit"):
             item.add_marker(skip)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say once more, below the list of skipped tests, that the browser is missing."""
+    if any(NO_BROWSER in str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())):
+        terminalreporter.write_line(f"WARNING: {NO_BROWSER}", yellow=True, bold=True)

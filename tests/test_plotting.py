@@ -31,8 +31,8 @@ def test_means_fit_and_reference_are_drawn():
         assert any(np.allclose(curve, expected, rtol=1e-12) for curve in curves)
     legend = " ".join(text.get_text() for text in ax.get_legend().get_texts())
     assert "teachers" in legend
-    assert f"{fit.exponent:.2f}" in legend
-    assert "slope -0.5" in legend
+    assert f"{fit.exponent:.2f}".replace("-", lmc.plotting.MINUS) in legend
+    assert f"slope {lmc.plotting.MINUS}0.5" in legend
 
 
 def test_error_bars_are_the_intervals_of_the_means():

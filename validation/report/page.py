@@ -148,4 +148,4 @@ def _interval(interval: Sequence[float] | None) -> Markup:
 
 
 def _emphasis(text: str) -> Markup:
-    return Markup(re.sub(r"\*([^*]+)\*", r"<cite>\1</cite>", escape(text)))
+    return Markup(re.sub(r"\*([^*]+)\*", r"<cite>\1</cite>", str(escape(text))))
