@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import NO_BROWSER
 
 import lmctheory as lmc
-from conftest import NO_BROWSER
 from lmctheory.errors import InvalidInputError
 from paper_figures import figures_of
 from validation import __main__ as command
