@@ -38,6 +38,8 @@ def draw(data: dict[str, Any]) -> Figure:
                 [k + shift], [fit.exponent], yerr=[[fit.exponent - low], [high - fit.exponent]],
                 fmt=marker, ms=4.5, lw=1.2, capsize=3, color=colour,
             )  # fmt: skip
+    handles, labels = left.get_legend_handles_labels()
+    left.legend(handles, [label.split("\n")[0] for label in labels])  # the exponents are on the right
     right.axhline(-0.5, ls="--", lw=1, color=COLOURS["grey"])
     right.annotate("claimed bound", (1, -0.5), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=7)
     right.set_xticks(range(len(data["dimensions"])), [f"$d={d}$" for d in data["dimensions"]])

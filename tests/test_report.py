@@ -37,6 +37,7 @@ VOID = {"meta", "link", "br", "img", "hr", "input"}
         ("-0.45 [-1.93, -1.41] (-1)", "−0.45 [−1.93, −1.41] (−1)"),
         ("m - 1, dimension-free, 2-3", "<i>m</i> − 1, dimension-free, 2-3"),
         ("4.4e-15, 1.1e+15. abc1e5", "4.4\u202f×\u202f10<sup>−15</sup>, 1.1\u202f×\u202f10<sup>15</sup>. abc1e5"),
+        ("d = M", "<i>d</i>\u00a0= <i>M</i>"),
         ("1 < m < M & d", "1 &lt; <i>m</i> &lt; <i>M</i> &amp; <i>d</i>"),
         ("95 % of 8 M, 4 eps", "95\u00a0% of 8\u00a0<i>M</i>, 4 ε"),
         ("the claim `rate`, I'd say, Method", "the claim <code>rate</code>, I&#39;d say, Method"),

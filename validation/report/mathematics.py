@@ -43,7 +43,7 @@ _RULES: dict[str, tuple[str, Callable[[re.Match[str]], Markup]]] = {
     "scientific": (r"(?<![\w.])[-+]?\d+(?:\.\d+)?[eE][-+]?\d+(?![\w.]\w)(?!\w)", _scientific),
     "relation": ("|".join(map(re.escape, RELATIONS)), lambda m: Markup(RELATIONS[m["relation"]])),
     "minus": (r"(?<![\w.)\]-])-(?=\d)|(?<=\s)-(?=\s)", lambda m: Markup(MINUS)),
-    "space": (r"(?<=\d) (?=%|[mMdn]\b)", lambda m: Markup(NO_BREAK_SPACE)),
+    "space": (r"(?<=\d) (?=%|[mMdn]\b)|(?<=\w) (?==\s)", lambda m: Markup(NO_BREAK_SPACE)),
     "word": (rf"\b(?:{'|'.join(WORDS)})\b", lambda m: Markup(WORDS[m["word"]])),
     "variable": (r"(?<![A-Za-z'’.])(?:[mMdnpW](?![A-Za-z'’.]\w|[A-Za-z_])|O(?=\())", lambda m: Markup("<i>{}</i>").format(m[0])),
 }
