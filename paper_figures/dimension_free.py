@@ -39,6 +39,7 @@ def draw(data: dict[str, Any]) -> Figure:
     right.set_xticks(range(len(data["dimensions"])), [f"$d={d}$" for d in data["dimensions"]])
     right.set(ylabel="exponent", title="circles: all widths, triangles: upper half")
     right.title.set_fontsize(8)
+    left.set_ylim(bottom=left.get_ylim()[0] / 4)  # room for the legend
     left.set_ylabel("mean barrier modulo permutation")
     return figure
 
