@@ -5,24 +5,22 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from lmctheory._checks import FloatArray
 from lmctheory.errors import InvalidInputError
 from lmctheory.sweep.executors import open_executor, pack, run_cell
+from lmctheory.sweep.progress import Progress, show_progress
 from lmctheory.sweep.store import Claim, Store
 from lmctheory.sweep.study import Study
 
 POLL_SECONDS = 0.5  # between looks at cells that another process computes
 MAX_DEATHS = 3  # of workers that run one cell alone, after which the cell counts as failed
-
-Progress = Callable[[float, int, int], None]  # share of the cost that is done, cells done, cells failed
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +65,7 @@ def run_study(
     executor: str | Executor = "processes",
     workers: int | None = None,
     fresh: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | Literal["auto"] | None = "auto",
 ) -> StudyResult:
     """Compute the cells of `study` that the database in `folder` does not hold, and return them all.
 
@@ -86,8 +84,9 @@ def run_study(
         Number of local processes; all cores by default.
     fresh : bool
         Forget everything in the folder first.
-    progress : callable, optional
-        Called as ``progress(share, done, failed)`` after each cell.
+    progress : "auto", callable or None
+        A bar with the time left on a terminal and plain lines in a pipe; or called as ``progress(share, done, failed)``
+        after each cell; or nothing.
 
     Returns
     -------
@@ -109,8 +108,8 @@ def run_study(
     >>> from lmctheory.sweep.example import power
     >>> study = Study("powers", power, grid(base=[2, 3], exponent=[1, 2]))
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     first = run_study(study, folder, executor="serial")
-    ...     again = run_study(study, folder, executor="serial")
+    ...     first = run_study(study, folder, executor="serial", progress=None)
+    ...     again = run_study(study, folder, executor="serial", progress=None)
     >>> first.column("value")
     array([2, 4, 3, 9])
     >>> again.computed, again.reused
@@ -119,7 +118,8 @@ def run_study(
     with Store(folder) as store:
         if fresh:
             store.forget()
-        return _Run(study, store, progress).complete(executor, workers)
+        with show_progress(study.name, len(study.cells)) if progress == "auto" else nullcontext(progress) as report:
+            return _Run(study, store, report).complete(executor, workers)
 
 
 class _Run:
@@ -194,7 +194,11 @@ class _Run:
             key = waiting.popleft()
             claim = self._store.claim(key)
             if claim is Claim.OURS:
-                future = executor.submit(run_cell, payload, self._study.seed, self._cells[key], single_threaded)
+                try:
+                    future = executor.submit(run_cell, payload, self._study.seed, self._cells[key], single_threaded)
+                except BrokenExecutor:
+                    waiting.appendleft(key)
+                    raise
                 running[future] = key
             elif claim is Claim.HELD:
                 held.append(key)
