@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from lmctheory.errors import InvalidInputError
+
 LIBRARY = "lmctheory"
 _FOREIGN = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
@@ -22,10 +24,17 @@ def fingerprint(function: Callable[..., Any]) -> str:
 
     Imports are followed through the source, also inside functions; names taken lazily from this package count as imports of the
     modules that define them. Comments, layout and docstrings do not matter. The standard library and installed
-    packages are not followed; nor are ``__init__`` modules that are run only because a submodule is imported.
+    packages are not followed; nor are ``__init__`` modules that are run only because a submodule is imported. Of a function
+    defined in a notebook only its own source counts.
     """
     digest = hashlib.sha256(function.__qualname__.encode())
-    for name, path in sorted(dependencies(function).items()):
+    modules = dependencies(function)
+    if not modules:  # defined in a notebook: its own source is all there is to go by
+        try:
+            digest.update(inspect.getsource(function).encode())
+        except (OSError, TypeError):
+            raise InvalidInputError(f"function must have source code, got {function!r}") from None
+    for name, path in sorted(modules.items()):
         digest.update(f"{name}\0{_normalised(path)}\0".encode())
     return digest.hexdigest()[:16]
 
@@ -41,8 +50,6 @@ def dependencies(function: Callable[..., Any]) -> dict[str, Path]:
             continue
         found[name] = path
         queue.extend(_imports(name, path))
-    if not found:
-        raise ValueError(f"{function.__qualname__} has no source file: define it in a module or a script")
     return found
 
 
