@@ -1,5 +1,6 @@
 from . import plotting as plotting
 from . import strategies as strategies
+from . import sweep as sweep
 from . import symbolic as symbolic
 from .alignment import Alignment as Alignment
 from .alignment import align as align
@@ -10,6 +11,8 @@ from .errors import ConvergenceWarning as ConvergenceWarning
 from .errors import InvalidInputError as InvalidInputError
 from .errors import LmcError as LmcError
 from .errors import MissingDependencyError as MissingDependencyError
+from .errors import SchedulerError as SchedulerError
+from .errors import StoreError as StoreError
 from .kernels import relu_kernel as relu_kernel
 from .minima import MembershipCheck as MembershipCheck
 from .minima import MinimaBarrier as MinimaBarrier

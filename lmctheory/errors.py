@@ -15,3 +15,11 @@ class MissingDependencyError(LmcError, ImportError):
 
 class ConvergenceWarning(UserWarning):
     """A computation ended without meeting its tolerance; the result carries the details."""
+
+
+class StoreError(LmcError, OSError):
+    """A results database is damaged, foreign, or cannot be written; the message says which and what is safe."""
+
+
+class SchedulerError(LmcError, ConnectionError):
+    """No scheduler answers at the given address."""

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lmctheory.errors import LmcError
+from lmctheory.errors import LmcError, MissingDependencyError
+from lmctheory.sweep.store import Store
 from paper_figures import figures_of
 from paper_figures.files import save
 from validation.claim import Claim, Context, Outcome, Verdict
@@ -40,11 +41,16 @@ def run(arguments: Sequence[str]) -> int:
         for claim in CLAIMS.values():
             print(f"{claim.name:24}{claim.statement}")
         return AS_EXPECTED
-    context = Context(scale=options.scale, seed=options.seed)
+    context = Context(
+        scale=options.scale, seed=options.seed, folder=options.out, executor=options.dask or "processes", workers=options.workers
+    )
     claims = [CLAIMS[name] for name in options.claims or CLAIMS]
     rows: list[Row] = []
     try:
-        with reporter(len(claims)) as report:
+        if options.fresh:
+            with Store(options.out) as store:
+                store.forget()
+        with reporter(len(claims), quiet=options.quiet) as report:
             for claim in claims:
                 rows.append(_test(claim, context, report))
                 write_claim(options.out, context, rows[-1])
@@ -52,10 +58,10 @@ def run(arguments: Sequence[str]) -> int:
         write_summary(options.out, context, rows)
         page = _write_page(options.out)
     except KeyboardInterrupt:
-        print(f"\ninterrupted: {len(rows)} of {len(claims)} claims are in {options.out}/claims", file=sys.stderr)
+        print(f"\ninterrupted; finished cells are in {options.out}: the same command resumes", file=sys.stderr)
         return INTERRUPTED
-    except OSError as error:
-        print(f"cannot write results: {error}", file=sys.stderr)
+    except (OSError, MissingDependencyError) as error:  # a damaged database, an unreachable scheduler, a full disk
+        print(f"python -m validation: error: {error}", file=sys.stderr)
         return BAD_USAGE
     out = console()
     out.print(verdict_table(rows))
@@ -98,6 +104,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="list the claims and exit")
     parser.add_argument("--scale", choices=("quick", "full"), default="quick", help="quick: minutes; full: publication scale")
     parser.add_argument("--seed", type=int, default=0, help="root of all random streams (default: 0)")
+    parser.add_argument("--workers", type=int, help="local worker processes (default: all cores)")
+    parser.add_argument("--dask", metavar="ADDRESS", help="compute on the Dask cluster with this scheduler, tcp://host:port")
+    parser.add_argument("--fresh", action="store_true", help="forget finished cells instead of resuming")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for numbers and figures (default: results)")
     options = parser.parse_args(arguments)
     for name in options.claims:
@@ -107,6 +117,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             parser.error(f"unknown claim {name!r}: {hint}")
     if options.seed < 0:
         parser.error(f"--seed must not be negative, got {options.seed}")
+    if options.workers is not None and options.workers < 1:
+        parser.error(f"--workers must be at least 1, got {options.workers}")
+    if options.dask is not None and "://" not in options.dask:
+        parser.error(f"--dask must be a scheduler address such as tcp://host:8786, got {options.dask!r}")
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -119,6 +133,8 @@ def _test(claim: Claim, context: Context, report: Reporter) -> Row:
     started = time.perf_counter()
     try:
         outcome = claim.experiment(replace(context, progress=report.progress))
+    except (OSError, MissingDependencyError):
+        raise
     except Exception as error:  # one broken claim must not cost the others their results
         traceback.print_exc()
         failure = f"The experiment failed: {type(error).__name__}: {error}"

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+
+from lmctheory.errors import LmcError
+from lmctheory.sweep import Study, run_study
 
 T = TypeVar("T")
 
@@ -28,18 +33,32 @@ class Verdict(StrEnum):
 
 
 class Progress(Protocol):
-    """Receives the share of a claim's work that is done."""
+    """Receives the share of a claim's work that is done, and the number of cells that failed."""
 
-    def __call__(self, done: float) -> None: ...
+    def __call__(self, done: float, failed: int = 0) -> None: ...
+
+
+class FailedCellsError(LmcError):
+    """Cells of a sweep raised; the others are kept, and the failed ones are tried again by the next run."""
+
+    def __init__(self, failures: Sequence[tuple[dict[str, Any], str]]) -> None:
+        cell, error = failures[0]
+        super().__init__(f"{len(failures)} cells failed, the first of them {cell}: {error.strip().splitlines()[-1]}")
 
 
 @dataclass(frozen=True)
 class Context:
-    """How to run: ``scale`` "quick" or "full", the seed, and where progress is reported."""
+    """How to run: ``scale`` "quick" or "full", the seed, where progress is reported, and where cells are computed and kept.
+
+    Without a `folder` cells are computed in this process and not kept.
+    """
 
     scale: str = "quick"
     seed: int = 0
-    progress: Progress = lambda done: None
+    progress: Progress = lambda done, failed=0: None
+    folder: Path | None = None
+    executor: str | Executor = "processes"
+    workers: int | None = None
 
     def pick(self, quick: T, full: T) -> T:
         """Return the value for this scale."""
@@ -67,7 +86,14 @@ class Context:
 
         `function` must be importable by name and depend on nothing but its arguments.
         """
-        return [function(self.seed, **cell) for cell in self.track(cells, cost)]
+        if self.folder is None:
+            return [function(self.seed, **cell) for cell in self.track(cells, cost)]
+        study = Study(f"{function.__module__}.{function.__qualname__}", function, cells, self.seed, cost)
+        options: dict[str, Any] = {"executor": self.executor, "workers": self.workers}
+        found = run_study(study, self.folder, **options, progress=lambda share, done, failed: self.progress(share, failed))
+        if found.failures:
+            raise FailedCellsError(found.failures)
+        return found.records
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
@@ -57,7 +57,9 @@ def gd_ensembles(context: Context, cells: Sequence[tuple[int, int, int]], n_runs
     """Return an ensemble of `n_runs` networks for each cell ``(M, d, width)``; see `gd_ensemble`."""
     parameters = [{"M": M, "d": d, "width": width, "n_runs": n_runs} for M, d, width in cells]
     found = context.sweep(gd_ensemble, parameters, cost=lambda p: p["width"] ** 2.0 * (20 + min(p["d"], p["width"] + p["M"])))
-    return [Ensemble(**numbers) for numbers in found]
+    names = [field.name for field in fields(Ensemble)]
+    records = [cell | numbers for cell, numbers in zip(parameters, found, strict=True)]
+    return [Ensemble(**{name: record[name] for name in names}) for record in records]
 
 
 @cache  # claims share ensembles
@@ -83,9 +85,6 @@ def gd_ensemble(seed: int, M: int, d: int, width: int, n_runs: int) -> dict[str,
         )
     barriers = lmc.pairwise_barriers(result.networks, teacher, ("weights", "activations", "none"))
     return {
-        "M": M,
-        "d": d,
-        "width": width,
         "losses": result.losses,
         "steps": result.steps,
         "pairs": barriers.pairs,

@@ -44,33 +44,35 @@ class Reporter(Protocol):
     """Shows how far a run has come."""
 
     def start(self, name: str) -> None: ...
-    def progress(self, done: float) -> None: ...
+    def progress(self, done: float, failed: int = 0) -> None: ...
     def finish(self, row: Row) -> None: ...
 
 
 @contextmanager
-def reporter(n_claims: int) -> Iterator[Reporter]:
+def reporter(n_claims: int, *, quiet: bool = False) -> Iterator[Reporter]:
     """Return bars with the time left on a terminal, plain lines in a pipe; both on standard error."""
     out = console(error=True)
-    if not out.is_terminal:
+    out.quiet = quiet
+    if quiet or not out.is_terminal:
         yield _Lines(out, n_claims)
         return
     columns = (TextColumn("{task.description:<24}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=out, transient=True) as bars:
+    left = (TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[failed]}", style="red"))
+    with Progress(*columns, *left, console=out, transient=True) as bars:
         yield _Bars(bars, n_claims)
 
 
 class _Bars:
     def __init__(self, bars: Progress, n_claims: int) -> None:
         self._bars, self._finished = bars, 0
-        self._all = bars.add_task("all claims", total=n_claims)
-        self._claim = bars.add_task("", total=1.0)
+        self._all = bars.add_task("all claims", total=n_claims, failed="")
+        self._claim = bars.add_task("", total=1.0, failed="")
 
     def start(self, name: str) -> None:
-        self._bars.reset(self._claim, description=name, total=1.0)
+        self._bars.reset(self._claim, description=name, total=1.0, failed="")
 
-    def progress(self, done: float) -> None:
-        self._bars.update(self._claim, completed=done)
+    def progress(self, done: float, failed: int = 0) -> None:
+        self._bars.update(self._claim, completed=done, failed=f"{failed} failed" if failed else "")
         self._bars.update(self._all, completed=self._finished + done)
 
     def finish(self, row: Row) -> None:
@@ -90,12 +92,14 @@ class _Lines:
         self._started = self._last = time.monotonic()
         self._out.print(f"[{self._index}/{self._n_claims}] {name}", markup=False)
 
-    def progress(self, done: float) -> None:
+    def progress(self, done: float, failed: int = 0) -> None:
         now = time.monotonic()
         if done < 1 and now - self._last >= self.INTERVAL:
             self._last = now
             left = (now - self._started) * (1 - done) / done
-            self._out.print(f"      {done:.0%} done, about {left:.0f} s left", markup=False)
+            self._out.print(
+                f"      {done:.0%} done, {f'{failed} cells failed, ' if failed else ''}about {left:.0f} s left", markup=False
+            )
 
     def finish(self, row: Row) -> None:
         self._out.print(f"      {row.outcome.verdict}, control {row.outcome.control}, {row.seconds:.1f} s", markup=False)

@@ -1,0 +1,6 @@
+"""Long studies: a grid of cells, a function from a cell to numbers, and a database in which no finished cell is ever lost."""
+
+from lmctheory.sweep.engine import StudyResult as StudyResult
+from lmctheory.sweep.engine import run_study as run_study
+from lmctheory.sweep.study import Study as Study
+from lmctheory.sweep.study import grid as grid
