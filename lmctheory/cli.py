@@ -207,7 +207,7 @@ def rate(options: argparse.Namespace) -> Report:
         {"fit": fit},
         [
             f"exponent    {fit.exponent:.4f} {_interval(fit.interval)} at level {fit.level:g}, resampling {fit.resampled}",
-            f"curvature   {fit.curvature:.4f} {_interval(fit.curvature_interval)}, p-value of one power law {fit.lack_of_fit:.3g}",
+            f"curvature   {fit.curvature:.4f} {_interval(fit.curvature_interval)}, p-value of a power law {fit.lack_of_fit:.3g}",
             "",
             f"{'width':>8}{'values':>8}{'mean':>12}  interval",
             *(f"{m:8g}{n:8d}{mean:12.4g}  {_interval(bounds)}" for m, n, mean, bounds in rows),
@@ -300,8 +300,6 @@ def _writing(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, LmcError):  # a missing dependency is none of the file's faults
-            raise
         raise InvalidInputError(f"{path} cannot be written: {error.strerror or error}") from None
 
 

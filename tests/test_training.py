@@ -225,3 +225,10 @@ def test_polishing_skips_diverged_runs():
     assert result.polish[0] is None
     assert result.polish[1].success
     assert np.isnan(result.losses[0])
+
+
+def test_progress_counts_the_runs():
+    calls = []
+    result = short(width=3, n_runs=4, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert same_bits(result.networks, short(width=3, n_runs=4).networks)
