@@ -244,3 +244,10 @@ def test_a_step_allocates_nothing():
 
     allocations(1)
     assert allocations(1000) == allocations(10)
+
+
+def test_progress_counts_the_runs():
+    calls = []
+    result = short(width=3, n_runs=4, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert same_bits(result.networks, short(width=3, n_runs=4).networks)
