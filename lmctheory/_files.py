@@ -1,10 +1,12 @@
-"""Files that are either complete or absent, and JSON files of which one cannot be sure."""
+"""Files and folders that are either complete or absent, and JSON files of which one cannot be sure."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,30 @@ def atomic_file(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[A
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Make a temporary neighbour of the folder `path`; it takes that name when the block ends without an error.
+
+    Raises
+    ------
+    OSError
+        If `path` exists, unless as an empty folder, or its parent cannot be made or written to.
+    """
+    path = Path(path).resolve()
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(errno.EEXIST, "exists and is not an empty folder", str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.exists():
+            path.rmdir()
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import cache
 from typing import TypeVar
 
@@ -28,15 +28,22 @@ def blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def map_threads(function: Callable[[int, np.ndarray], T], count: int) -> list[T]:
+def map_threads(
+    function: Callable[[int, np.ndarray], T], count: int, progress: Callable[[int, int], None] | None = None
+) -> list[T]:
     """Return ``[function(0, stop), ..., function(count - 1, stop)]``, computed in threads with BLAS held to one thread.
 
     Each call gets the shared flag `stop` ``(1,)``; an interrupt sets it, waits for the calls to return, and is raised again.
+    ``progress(done, count)`` is called in the calling thread after each of them.
     """
     stop = np.zeros(1, dtype=np.uint8)
     with blas().limit(limits=1), ThreadPoolExecutor(min(count, thread_count())) as pool:
         futures = [pool.submit(function, k, stop) for k in range(count)]
         try:
+            if progress is not None:
+                for done, future in enumerate(as_completed(futures), 1):
+                    future.result()  # raises here what the call has raised
+                    progress(done, count)
             return [future.result() for future in futures]
         except BaseException:
             stop[0] = 1

@@ -5,13 +5,17 @@ Needs the extra ``plot``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lmctheory import _checks
+from lmctheory._files import atomic_file
+from lmctheory.connectivity import Barrier
 from lmctheory.errors import InvalidInputError, MissingDependencyError
 from lmctheory.rates import RateFit, fit_rate
 
@@ -101,3 +105,70 @@ def rate_plot(
     ax.xaxis.set_minor_locator(NullLocator())
     ax.legend()
     return ax
+
+
+def path_plot(barrier: Barrier, ax: Axes | None = None, *, color: str = COLOURS["blue"], label: str | None = None) -> Axes:
+    """Draw the loss on the path behind a barrier, the level above which it is measured, and the barrier at its maximiser.
+
+    Parameters
+    ----------
+    barrier : Barrier
+    ax : matplotlib Axes, optional
+        A new figure's if missing; draw several paths into one to compare them.
+    color, label : str
+        Of the path; the legend shows the label with the height.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InvalidInputError
+        If `barrier` is not a Barrier.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> teacher = lmc.orthonormal_teacher(2, 2)
+    >>> ax = lmc.plotting.path_plot(lmc.barrier(teacher, teacher.permute([1, 0]), teacher))
+    >>> ax.get_ylabel()
+    'loss'
+    """
+    _checks.instance("barrier", barrier, Barrier)
+    if ax is None:
+        ax = plt.subplots(figsize=(4.2, 3.2), layout="constrained")[1]
+    ends = barrier.losses[[0, -1]]
+    levels = ends if barrier.kind == "chord" else np.full(2, ends.mean())
+    t = barrier.position
+    foot = (1 - t) * levels[0] + t * levels[1]
+    height = f"barrier {barrier.height:.3g}"
+    path = np.append(barrier.grid, t), np.append(barrier.losses, foot + barrier.height)
+    order = np.argsort(path[0], kind="stable")
+    ax.plot(path[0][order], path[1][order], "-", lw=1.4, color=color, label=f"{label}, {height}" if label else height)
+    ax.plot([0, 1], levels, "--", lw=1, color=COLOURS["grey"])
+    ax.plot([t, t], [foot, foot + barrier.height], "-o", lw=1, ms=3, color=color)
+    ax.set(xlabel="position $t$ from A to B", ylabel="loss")
+    ax.legend()
+    return ax
+
+
+def save_plot(ax: Axes, path: str | os.PathLike[str]) -> None:
+    """Write the figure of `ax` to `path` atomically, in the format that its ending names, and close it.
+
+    Raises
+    ------
+    InvalidInputError
+        If matplotlib does not know the format.
+    OSError
+        If the file cannot be written.
+    """
+    figure: Any = ax.figure
+    ending, known = Path(path).suffix[1:].lower(), figure.canvas.get_supported_filetypes()
+    try:
+        if ending not in known:
+            raise InvalidInputError(f"path must end in one of .{', .'.join(known)}, got {os.fspath(path)!r}")
+        with atomic_file(path) as file:
+            figure.savefig(file, format=ending)
+    finally:
+        plt.close(figure)

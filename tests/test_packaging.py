@@ -66,6 +66,11 @@ def test_version_stands_in_one_place(wheel):
     assert importlib.metadata.version("lmctheory") == lmc.__version__
 
 
+def test_wheel_brings_the_console_command(wheel):
+    entry_points = wheel[1]["lmctheory-9.8.7.dist-info/entry_points.txt"].decode()
+    assert "[console_scripts]\nlmctheory = lmctheory.cli:main" in entry_points
+
+
 def test_wheel_carries_the_licence(wheel):
     assert any("dist-info" in name and name.endswith("LICENSE") for name in wheel[1])
 

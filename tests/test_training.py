@@ -6,6 +6,7 @@ import reference
 from scipy.stats import chi2
 
 import lmctheory as lmc
+from lmctheory._compiled.descent import descend
 
 TEACHER = lmc.orthonormal_teacher(2, 4)
 silent_overflow = pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")  # as in compiled loops
@@ -225,3 +226,28 @@ def test_polishing_skips_diverged_runs():
     assert result.polish[0] is None
     assert result.polish[1].success
     assert np.isnan(result.losses[0])
+
+
+@pytest.mark.jit
+def test_a_step_allocates_nothing():
+    """The number of allocations of a run does not depend on its number of steps."""
+    from numba.core.runtime import _nrt_python, rtsys
+
+    _nrt_python.memsys_enable_stats()
+    teacher, start = lmc.orthonormal_teacher(2, 4), lmc.TwoLayerNet(np.random.default_rng(0).normal(size=(5, 4)))
+    X, c = lmc.PopulationLoss(teacher).stack(start)
+
+    def allocations(steps):
+        before = rtsys.get_allocation_stats().alloc
+        descend(X.copy(), c, 5, 1.0, 1e-3, steps, -1.0, -1.0, np.zeros(1, dtype=np.uint8))
+        return rtsys.get_allocation_stats().alloc - before
+
+    allocations(1)
+    assert allocations(1000) == allocations(10)
+
+
+def test_progress_counts_the_runs():
+    calls = []
+    result = short(width=3, n_runs=4, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert same_bits(result.networks, short(width=3, n_runs=4).networks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Real
 
 import numpy as np
@@ -41,6 +41,7 @@ def train(
     gradient_tol: float = 1e-9,
     loss_tol: float | None = None,
     polish: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> TrainingResult:
     """Run gradient descent ``W <- W - learning_rate * dL/dW`` on the population loss for Gaussian inputs.
 
@@ -71,6 +72,8 @@ def train(
         Stop when the loss is at most this; None or 0 switches the test off.
     polish : bool
         Follow descent by a second-order phase down to a gradient norm of 1e-12; see `TrainingResult.polish`.
+    progress : callable, optional
+        Called as ``progress(done, n_runs)`` whenever the descent of a run has ended.
 
     Returns
     -------
@@ -127,7 +130,7 @@ def train(
         )  # fmt: skip
         return TwoLayerNet(W if basis is None else W @ basis.T, net.a), steps, reason
 
-    outcomes = map_threads(run, len(starts))
+    outcomes = map_threads(run, len(starts), progress)
     networks = [net for net, _, _ in outcomes]
     reasons = np.array([reason for _, _, reason in outcomes])
     diverged = reasons == compiled.DIVERGED

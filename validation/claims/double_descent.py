@@ -33,7 +33,11 @@ def experiment(context: Context) -> Outcome:
         verdict=verdict,
         control=control,
         headline=[Measurement(f"M={s['M']}: peak/m=8M", s["descent"], tuple(s["descent_interval"])) for s in shape],
-        findings=[_describe(s) for s in shape] + [_describe_spurious(e) for e in ensembles if e.width == e.M],
+        findings=[
+            *(_describe(s) for s in shape),
+            *(_describe_spurious(e) for e in ensembles if e.width == e.M),
+            f"Share of runs that reached a global minimum: {_shares(ensembles)}.",
+        ],
         data={
             "ensembles": [e.record() for e in ensembles],
             "shape": as_json(shape),
@@ -126,6 +130,12 @@ def _describe_spurious(exact: Ensemble) -> str:
         f"M={exact.M}, m=M: {share:.0%} of runs end in spurious minima; over all pairs the mean barrier is "
         f"{exact.modulo.mean():.2g} modulo permutation and {exact.unaligned.mean():.2g} without."
     )
+
+
+def _shares(ensembles: Sequence[Ensemble]) -> str:
+    found = {(e.M, e.width): e.reached_global.mean() for e in ensembles if e.width >= e.M}
+    below = [f"{share:.0%} at M={M}, m={m}" for (M, m), share in found.items() if share < 1]
+    return ", ".join([*below, "100% at all other m >= M"])
 
 
 CLAIM = Claim(

@@ -1,0 +1,427 @@
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lmctheory as lmc
+from lmctheory import cli
+
+ROOT = Path(__file__).parents[1]
+TEACHER = lmc.orthonormal_teacher(2, 3)
+NET = lmc.TwoLayerNet([[1.0, 0.0, 0.1], [0.0, 1.0, 0.0], [0.5, 0.0, 0.0]])
+WIDTHS = (4, 8, 16)
+COMMANDS = ("barrier", "train", "align", "sharpness", "rate")
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """A folder to work in, with networks and a table of barriers."""
+    monkeypatch.chdir(tmp_path)
+    TEACHER.save("T.npz")
+    NET.save("A.npz")
+    NET.permute([2, 0, 1]).save("B.npz")
+    lmc.TwoLayerNet(np.ones((2, 3))).save("narrow.npz")
+    lmc.TwoLayerNet(np.ones((3, 2))).save("flat.npz")
+    np.savez("nan.npz", W=[[1.0, np.nan, 0.0]], a=[1.0])
+    np.savez("nameless.npz", V=[[1.0]])
+    Path("text.npz").write_text("no archive", encoding="utf-8")
+    Path("folder.npz").mkdir()
+    Path("full").mkdir()
+    Path("full/something").touch()
+    Path("data.csv").write_text(table(), encoding="utf-8")
+    return tmp_path
+
+
+def table(networks=False):
+    draw = np.random.default_rng(0)
+    header = "width,value,network_a,network_b" if networks else "width,value"
+    names = list(combinations("pqrstu", 2))
+    rows = [[m, draw.lognormal(-np.log(m), 0.3), *(pair if networks else ())] for m in WIDTHS for pair in names]
+    return "\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n"
+
+
+def run(capsys, *arguments):
+    """Exit status, standard output and standard error of a call in this process."""
+    status = cli.main([str(argument) for argument in arguments])
+    return status, *capsys.readouterr()
+
+
+def result(capsys, *arguments):
+    """The JSON document of a call that must succeed."""
+    status, out, _ = run(capsys, *arguments, "--json")
+    assert status == 0
+    document = json.loads(out, parse_constant=pytest.fail)
+    assert set(document) == {"command", "version", "arguments", "result", "warnings"}
+    assert (document["command"], document["version"]) == (arguments[0], lmc.__version__)
+    return document
+
+
+# The subcommands say what the library says.
+
+
+@pytest.mark.parametrize("align", ["none", "weights", "activations"])
+@pytest.mark.parametrize("kind", ["chord", "midpoint"])
+def test_barrier(files, capsys, align, kind):
+    expected = lmc.barrier(NET, lmc.TwoLayerNet.load("B.npz"), TEACHER, None if align == "none" else align, kind)
+    call = ["barrier", "A.npz", "B.npz", "--teacher", "T.npz", "--align", align, "--kind", kind]
+    found = result(capsys, *call)["result"]["barrier"]
+    for name in ("height", "position", "kind", "loss_floor", "method"):
+        assert found[name] == getattr(expected, name)
+    for name in ("grid", "losses", "permutation"):
+        assert found[name] == getattr(expected, name).tolist()
+    status, out, err = run(capsys, *call)
+    assert (status, err) == (0, "")
+    assert f"{expected.height:.6g}, at t = {expected.position:.4f}" in out
+    assert out.count("#") > 10
+
+
+def test_barrier_options_reach_the_library(files, capsys):
+    call = ["barrier", "A.npz", "B.npz", "--teacher", "T.npz"]
+    sphere = result(capsys, *call, "--inputs", "sphere", "--grid-size", 5)
+    assert sphere["arguments"]["grid_size"] == 5
+    assert len(sphere["result"]["barrier"]["grid"]) == 5
+    assert 3 * sphere["result"]["barrier"]["height"] == pytest.approx(
+        result(capsys, *call)["result"]["barrier"]["height"], rel=1e-9
+    )
+
+
+def test_barrier_of_equal_teachers_is_printed_without_a_scale(files, capsys):
+    status, out, _ = run(capsys, "barrier", "T.npz", "T.npz", "--teacher", "T.npz")
+    assert status == 0
+    assert "barrier     0, at t" in out
+
+
+@pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
+def test_plots_are_written(files, capsys, ending):
+    magic = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}[ending]
+    for call in (["barrier", "A.npz", "B.npz", "--teacher", "T.npz"], ["rate", "data.csv"]):
+        status, out, err = run(capsys, *call, "--plot", f"plot.{ending}")
+        assert (status, err) == (0, "")
+        assert f"written to plot.{ending}" in out
+        assert Path(f"plot.{ending}").read_bytes().startswith(magic)
+
+
+def test_plots_have_default_names_and_are_not_drawn_unasked(files, capsys):
+    run(capsys, "rate", "data.csv")
+    assert not Path("rate.png").exists()
+    assert run(capsys, "rate", "data.csv", "--plot")[0] == 0
+    assert run(capsys, "barrier", "A.npz", "B.npz", "--teacher", "T.npz", "--plot")[0] == 0
+    assert Path("rate.png").exists()
+    assert Path("barrier.png").exists()
+
+
+def test_train_is_the_library_s_training(files, capsys):
+    call = ["train", "--M", 2, "--d", 3, "--width", 2, "--learning-rate", 0.3, "--runs", 3, "--seed", 7, "--out", "new/nets"]
+    document = result(capsys, *call)
+    expected = lmc.train(TEACHER, 2, learning_rate=0.3, rng=7, n_runs=3)
+    assert sorted(os.listdir("new/nets")) == ["network-0.npz", "network-1.npz", "network-2.npz", "teacher.npz"]
+    assert np.array_equal(lmc.TwoLayerNet.load("new/nets/teacher.npz").W, TEACHER.W)
+    for path, net in zip(document["result"]["networks"], expected.networks, strict=True):
+        assert np.array_equal(lmc.TwoLayerNet.load(path).W, net.W)
+    training = document["result"]["training"]
+    assert training["losses"] == expected.losses.tolist()
+    assert training["stopped_by"] == list(expected.stopped_by)
+    assert training["seed"] == [7, []]
+
+
+def test_train_from_a_file_polished(files, capsys):
+    Path("nets").mkdir()  # an empty folder will do
+    document = result(capsys, "train", "--teacher", "T.npz", "--width", 2, "--polish", "--out", "nets", "--quiet")
+    assert document["result"]["training"]["learning_rates"] == [0.5, 0.5]
+    assert all(report["success"] for report in document["result"]["training"]["polish"])
+
+
+def test_progress_goes_to_standard_error_unless_quiet(files, capsys):
+    call = ["train", "--teacher", "T.npz", "--width", 2, "--runs", 2]
+    status, out, err = run(capsys, *call, "--out", "loud")
+    assert (status, err) == (0, "trained 1 of 2\ntrained 2 of 2\n")
+    assert "trained" not in out
+    assert run(capsys, *call, "--out", "quiet", "--quiet")[2] == ""
+
+
+def test_progress_rewrites_its_line_on_a_terminal(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    for done in (1, 2):
+        cli._progress(done, 2)
+    assert terminal.getvalue() == "\rtrained 1 of 2\rtrained 2 of 2\n"
+
+
+def test_warnings_are_one_line_and_part_of_the_document(files, capsys):
+    status, out, err = run(
+        capsys, "train", "--teacher", "T.npz", "--width", 3, "--max-steps", 2, "--out", "nets", "--json", "--quiet"
+    )
+    message = "of 2 runs 0 diverged and 2 met no tolerance in 2 steps"
+    assert status == 0
+    assert err == f"lmctheory train: warning: {message}\n"
+    assert json.loads(out)["warnings"] == [message]
+
+
+def test_diverged_runs_are_null(files, capsys):
+    call = ["train", "--teacher", "T.npz", "--width", 3, "--learning-rate", 1e3, "--out", "nets"]
+    assert result(capsys, *call)["result"]["training"]["losses"] == [None, None]
+
+
+def test_align(files, capsys):
+    net_b = lmc.TwoLayerNet.load("B.npz")
+    expected = lmc.align(NET, net_b, "activations")
+    call = ["align", "A.npz", "B.npz", "--method", "activations", "--out", "aligned.npz", "--permutation", "perm.npy"]
+    found = result(capsys, *call)["result"]["alignment"]
+    assert found["permutation"] == expected.permutation.tolist() == [1, 2, 0]
+    assert found["similarity"] == expected.similarity
+    assert np.array_equal(lmc.TwoLayerNet.load("aligned.npz").W, NET.W)
+    assert np.load("perm.npy").tolist() == [1, 2, 0]
+    assert "permutation 1 2 0" in run(capsys, *call)[1]
+
+
+def test_sharpness(files, capsys):
+    found = result(capsys, "sharpness", "A.npz", "T.npz", "--teacher", "T.npz")["result"]["networks"]
+    assert [row["network"] for row in found] == ["A.npz", "T.npz"]
+    for row, net in zip(found, (NET, TEACHER), strict=True):
+        assert row["sharpness"] == lmc.sharpness(net, TEACHER)
+        assert row["loss"] == lmc.population_loss(net, TEACHER)
+        assert row["largest_stable_learning_rate"] == 2 / row["sharpness"]
+    assert f"{lmc.sharpness(NET, TEACHER):.6g}" in run(capsys, "sharpness", "A.npz", "--teacher", "T.npz")[1]
+
+
+def test_flat_network_is_stable_at_any_learning_rate(files, capsys):
+    lmc.TwoLayerNet(np.zeros((1, 3))).save("zero.npz")
+    assert (
+        result(capsys, "sharpness", "zero.npz", "--teacher", "T.npz")["result"]["networks"][0]["largest_stable_learning_rate"]
+        is None
+    )
+
+
+@pytest.mark.parametrize("networks", [False, True])
+def test_rate(files, capsys, networks):
+    Path("data.csv").write_text("\ufeff" + table(networks), encoding="utf-8")  # as spreadsheets write it
+    rows = [line.split(",") for line in table(networks).splitlines()[1:]]
+    samples = [[float(row[1]) for row in rows if row[0] == str(m)] for m in WIDTHS]
+    pairs = [[["pqrstu".index(name) for name in row[2:]] for row in rows if row[0] == str(m)] for m in WIDTHS]
+    expected = lmc.fit_rate(WIDTHS, samples, pairs=pairs if networks else None, rng=3, level=0.9, n_resamples=500)
+    found = result(capsys, "rate", "data.csv", "--seed", 3, "--level", 0.9, "--resamples", 500)["result"]["fit"]
+    assert found["exponent"] == expected.exponent
+    assert found["interval"] == list(expected.interval)
+    assert found["resampled"] == ("networks" if networks else "samples")
+    assert found["means"] == expected.means.tolist()
+
+
+def test_rows_columns_and_blank_lines_may_come_in_any_order(files, capsys):
+    plain = result(capsys, "rate", "data.csv")["result"]["fit"]
+    rows = [line.split(",") for line in table().splitlines()[1:]]
+    rows.sort(key=lambda row: -int(row[0]))
+    Path("data.csv").write_text(
+        "note, value, width\n\n" + "\n".join(f"x, {value}, {width}" for width, value in rows), encoding="utf-8"
+    )
+    assert result(capsys, "rate", "data.csv")["result"]["fit"] == plain
+
+
+def test_undefined_numbers_are_null(files, capsys):
+    Path("data.csv").write_text("width,value\n4,1\n4,2\n8,1\n8,1.5\n", encoding="utf-8")
+    assert result(capsys, "rate", "data.csv")["result"]["fit"]["curvature"] is None
+
+
+# Bad calls: one line on standard error, nothing on standard output, exit status 2.
+
+PAIR = "barrier A.npz B.npz --teacher T.npz"
+# fmt: off
+BAD = [
+    ("", "the following arguments are required: COMMAND"),
+    ("barrier A.npz B.npz", "the following arguments are required: --teacher"),
+    (f"{PAIR} --grid-size x", "argument --grid-size: invalid int value: 'x'"),
+    (f"{PAIR} --tea T.npz", "unrecognized arguments: --tea T.npz"),
+    ("barrier missing.npz B.npz --teacher T.npz", "missing.npz cannot be read: No such file or directory"),
+    ("barrier A.npz folder.npz --teacher T.npz", "folder.npz cannot be read: Is a directory"),
+    ("barrier A.npz B.npz --teacher text.npz", "text.npz: path must name an .npz archive of W and a, got 'text.npz' ("),
+    ("barrier nameless.npz B.npz --teacher T.npz", "nameless.npz: path must name an .npz archive of W and a, got "),
+    ("barrier nan.npz B.npz --teacher T.npz", "nan.npz: W must be finite, got nan at index [0, 1]"),
+    ("barrier A.npz narrow.npz --teacher T.npz", "net_b must have the shape of net_a, (m, d) = (3, 3), got (2, 3)"),
+    ("barrier flat.npz flat.npz --teacher T.npz", "net_a must have the input dimension of the teacher, d = 3, got d = 2"),
+    (f"{PAIR} --align wieghts", "align must be one of 'weights', 'activations', got 'wieghts' (did you mean 'weights'?)"),
+    (f"{PAIR} --kind height", "kind must be one of 'chord', 'endpoint-mean', 'midpoint', got 'height'"),
+    (f"{PAIR} --inputs cube", "inputs must be one of 'gaussian', 'sphere', got 'cube'"),
+    (f"{PAIR} --grid-size 2", "grid_size must be at least 3, got 2"),
+    (f"{PAIR} --plot path.txt", "path must end in one of ."),
+    (f"{PAIR} --plot nowhere/path.png", "nowhere/path.png cannot be written: No such file or directory"),
+    (f"{PAIR} --plot folder.npz/x/path.png", "folder.npz/x/path.png cannot be written: No such file or directory"),
+    ("train --width 2 --out nets", "the teacher must be given as --teacher FILE, or as --M and --d"),
+    ("train --width 2 --out nets --teacher T.npz --M 2 --d 3", "the teacher must be given as --teacher FILE, or as --M and --d"),
+    ("train --width 2 --out nets --M 2", "--M and --d must be given together"),
+    ("train --width 2 --out nets --M 3 --d 2", "M must be at most d = 2 for an orthonormal teacher, got 3"),
+    ("train --width 0 --out nets --M 2 --d 3", "width must be at least 1, got 0"),
+    ("train --width 2 --out nets --M 2 --d 3 --runs 0", "n_runs must be at least 1, got 0"),
+    ("train --width 2 --out nets --M 2 --d 3 --learning-rate nan", "learning_rate must be finite, got nan"),
+    ("train --width 2 --out nets --M 2 --d 3 --seed -1", "rng must be at least 0, got -1"),
+    ("train --width 2 --out full --M 2 --d 3", "full cannot be written: exists and is not an empty folder"),
+    ("train --width 2 --out A.npz --M 2 --d 3", "A.npz cannot be written: exists and is not an empty folder"),
+    ("train --width 2 --out A.npz/nets --M 2 --d 3", "A.npz/nets cannot be written: "),
+    ("align A.npz narrow.npz", "net_b must have the shape of net_a, (m, d) = (3, 3), got (2, 3)"),
+    ("align A.npz B.npz --method best", "method must be one of 'weights', 'activations', got 'best'"),
+    ("align A.npz B.npz --out nowhere/C.npz", "nowhere/C.npz cannot be written: No such file or directory"),
+    ("align A.npz B.npz --permutation folder.npz", "folder.npz cannot be written: Is a directory"),
+    ("sharpness --teacher T.npz", "the following arguments are required: NETWORK"),
+    ("sharpness A.npz flat.npz --teacher T.npz", "flat.npz: net must have the input dimension of the teacher, d = 3, got d = 2"),
+    ("rate missing.csv", "missing.csv cannot be read: No such file or directory"),
+    ("rate A.npz", "A.npz: must be UTF-8 text ("),
+    ("rate data.csv --level 95", "data.csv: level must lie strictly between 0 and 1, got 95.0"),
+    ("rate data.csv --resamples 10", "data.csv: n_resamples must be at least 100, got 10"),
+    ("rate data.csv --plot nowhere/rate.png", "nowhere/rate.png cannot be written: No such file or directory"),
+]
+# fmt: on
+
+
+def one_line(status, out, err):
+    assert status == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    return err
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(("call", "message"), BAD, ids=[call or "nothing" for call, _ in BAD])
+def test_bad_call_is_refused_in_one_line(files, capsys, call, message, as_json):
+    before = sorted(files.rglob("*"))
+    command = call.split(" ")[0]
+    err = one_line(*run(capsys, *call.split(), *(["--json"] if as_json and call else [])))
+    assert err.startswith((f"lmctheory {command}: error: {message}", f"lmctheory: error: {message}"))
+    assert sorted(files.rglob("*")) == before  # nothing half-written
+
+
+def test_unknown_command_is_refused(files, capsys):
+    assert "invalid choice: 'barier'" in one_line(*run(capsys, "barier"))
+
+
+# fmt: off
+TABLES = [
+    (b"", "line 1: the header must name the columns width, value, got nothing"),
+    (b"m;value\n4;1\n", "line 1: the header must name the columns width, value, got m;value"),
+    (b"width,value,network_a\n",
+     "line 1: the header must name the columns width, value, network_a, network_b, got width,value,network_a"),
+    (b"width,value,value\n", "line 1: the header must name each column once, got width,value,value"),
+    (b"width,value\n", "must hold at least one row below the header, got none"),
+    (b"width,value\n4,1\n\n4\n", "line 4: a row must have 2 fields, got 1"),
+    (b"width,value\n4,1,2\n", "line 2: a row must have 2 fields, got 3"),
+    (b"width,value\n4,1\n4,one\n", "line 3: value must be a number, got 'one'"),
+    (b"width,value\n4,1\n4,\n", "line 3: value must be a number, got ''"),
+    (b"width,value\n4,nan\n", "line 2: value must be finite and not negative, got nan"),
+    (b"width,value\n4,inf\n", "line 2: value must be finite and not negative, got inf"),
+    (b"width,value\n4,-1\n", "line 2: value must be finite and not negative, got -1"),
+    (b"width,value\n0,1\n", "line 2: width must be finite and positive, got 0"),
+    (b"width,value\nfour,1\n", "line 2: width must be a number, got 'four'"),
+    (b"width,value,network_a,network_b\n4,1,p,p\n",
+     "line 2: network_a and network_b must name two different networks, got 'p' and 'p'"),
+    (b"width,value,network_a,network_b\n4,1,p,\n",
+     "line 2: network_a and network_b must name two different networks, got 'p' and ''"),
+    (b'width,value\n4,"1\n', "line 2: unexpected end of data"),
+    (b"width,value\n4,1\n8,1\n8,2\n", "width 4 must have at least two rows, got 1"),
+    (b"width,value\n4,1\n4,2\n", "widths must hold at least two widths, got 1"),
+    (b"width,value\n4,1\n4,2\n8,0\n8,0\n", "samples[1] must have a positive mean, got only zeros: their logarithm is undefined"),
+    (b"width,value\n4,\xff\n", "must be UTF-8 text (invalid start byte at byte 14)"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("content", "message"), TABLES, ids=[message for _, message in TABLES])
+def test_malformed_table_is_refused_with_its_line(files, capsys, content, message):
+    Path("bad.csv").write_bytes(content)
+    assert one_line(*run(capsys, "rate", "bad.csv")) == f"lmctheory rate: error: bad.csv: {message}\n"
+
+
+@pytest.mark.parametrize("command", ["barrier A.npz B.npz --teacher T.npz", "rate data.csv"])
+def test_missing_matplotlib_gives_the_line_that_installs_it(files, command):
+    code = f"""
+import sys
+sys.modules["matplotlib"] = None
+from lmctheory.cli import main
+sys.exit(main({[*command.split(), "--plot"]}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    err = one_line(done.returncode, done.stdout, done.stderr)
+    assert err.endswith("error: plotting needs matplotlib: pip install 'lmctheory[plot]'\n")
+
+
+# The command itself.
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_examples(capsys, command):
+    status, out, err = run(capsys, command, "--help")
+    assert (status, err) == (0, "")
+    assert f"examples:\n  lmctheory {command} " in out
+
+
+def test_help_lists_the_commands_and_version_is_the_package_s(capsys):
+    assert all(f"    {command}" in run(capsys, "--help")[1] for command in COMMANDS)
+    assert run(capsys, "--version") == (0, f"lmctheory {lmc.__version__}\n", "")
+
+
+def test_help_loads_nothing_heavy():
+    heavy = ("numpy", "scipy", "numba", "matplotlib", "hypothesis", "sympy")
+    code = f"""
+import sys
+from lmctheory.cli import main
+assert main(["barrier", "--help"]) == 0
+print([name for name in {heavy} if name in sys.modules], file=sys.stderr)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stderr == "[]\n"
+
+
+def module(*arguments, **options):
+    return subprocess.run([sys.executable, "-m", "lmctheory", *arguments], capture_output=True, text=True, **options)
+
+
+def test_module_runs_the_command(files):
+    done = module("align", "A.npz", "B.npz", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["result"]["alignment"]["permutation"] == [1, 2, 0]
+    done = module("align", "A.npz", "nan.npz")
+    err = one_line(done.returncode, done.stdout, done.stderr)
+    assert err == "lmctheory align: error: nan.npz: W must be finite, got nan at index [0, 1]\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_disk_behind_standard_output_is_one_line(files):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "lmctheory", "align", "A.npz", "B.npz"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    err = one_line(done.returncode, "", done.stderr)
+    assert err == "lmctheory align: error: standard output cannot be written: No space left on device\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_interrupted_training_leaves_no_folder(files):
+    command = [sys.executable, "-m", "lmctheory", "train", "--M", "2", "--d", "3", "--width", "40", "--out", "nets"]
+    command += ["--max-steps", "100000000", "--gradient-tol", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(files.glob(".nets.*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "lmctheory train: error: interrupted\n")
+    assert not list(files.glob("*nets*"))
+
+
+def test_plot_of_a_path_shows_the_barrier():
+    found = lmc.barrier(TEACHER, TEACHER.permute([1, 0]), TEACHER)
+    ax = lmc.plotting.path_plot(found, label="unaligned")
+    assert lmc.plotting.path_plot(lmc.barrier(NET, NET, TEACHER, kind="endpoint-mean"), ax) is ax
+    path, _, mark = ax.lines[:3]
+    assert path.get_ydata().max() == pytest.approx(found.height, rel=1e-12)
+    assert mark.get_xdata().tolist() == [found.position] * 2
+    assert np.ptp(mark.get_ydata()) == pytest.approx(found.height, rel=1e-12)
+    assert f"unaligned, barrier {found.height:.3g}" in [text.get_text() for text in ax.get_legend().get_texts()]
+    with pytest.raises(lmc.InvalidInputError, match="barrier must be a Barrier, got 3"):
+        lmc.plotting.path_plot(3)
+    lmc.plotting.plt.close(ax.figure)

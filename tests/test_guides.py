@@ -1,0 +1,61 @@
+"""Every code block of the two guides runs, in order, and prints the text block that follows it, up to rounding."""
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+NUMBER = re.compile(r"-?\b\d+(?:\.\d+)?(?:e[+-]\d+)?\b")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+
+
+def blocks(name):
+    found = BLOCK.findall((DOCS / name).read_text(encoding="utf-8"))
+    assert found
+    return found
+
+
+def same_text(printed, expected):
+    """Numbers may differ by what another processor rounds differently, the length of bars too."""
+    (words, numbers), (expected_words, expected_numbers) = map(split_numbers, (printed, expected))
+    assert words == expected_words
+    np.testing.assert_allclose(numbers, expected_numbers, rtol=0.05, atol=1e-8)
+
+
+def split_numbers(text):
+    text = re.sub("#+", "#", " ".join(text.split()))
+    return NUMBER.sub("0", text), [float(number) for number in NUMBER.findall(text)]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_command_line(tmp_path):
+    command = tmp_path / "bin" / "lmctheory"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m lmctheory "$@"\n', encoding="utf-8")
+    command.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}", "MPLBACKEND": "Agg"}
+    for language, source, text in blocks("command-line.md"):
+        assert language == "bash"
+        done = subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", source], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        same_text(done.stdout, text)
+
+
+def test_property_testing():
+    namespace = {}
+    for language, source, text in blocks("property-testing.md"):
+        assert language == "python"
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(source, "property-testing.md", "exec"), namespace)
+        same_text(printed.getvalue(), text)
