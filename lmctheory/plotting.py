@@ -149,7 +149,7 @@ def path_plot(barrier: Barrier, ax: Axes | None = None, *, color: str = COLOURS[
     ax.plot([0, 1], levels, "--", lw=1, color=COLOURS["grey"])
     ax.plot([t, t], [foot, foot + barrier.height], "-o", lw=1, ms=3, color=color)
     ax.set(xlabel="position $t$ from A to B", ylabel="loss")
-    ax.legend()
+    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2, frameon=False)  # paths fill the axes
     return ax
 
 
@@ -169,6 +169,6 @@ def save_plot(ax: Axes, path: str | os.PathLike[str]) -> None:
         if ending not in known:
             raise InvalidInputError(f"path must end in one of .{', .'.join(known)}, got {os.fspath(path)!r}")
         with atomic_file(path) as file:
-            figure.savefig(file, format=ending)
+            figure.savefig(file, format=ending, dpi=STYLE["savefig.dpi"])
     finally:
         plt.close(figure)

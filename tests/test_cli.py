@@ -118,6 +118,7 @@ def test_plots_have_default_names_and_are_not_drawn_unasked(files, capsys):
     assert Path("barrier.png").exists()
 
 
+@pytest.mark.jit
 def test_train_is_the_library_s_training(files, capsys):
     call = ["train", "--M", 2, "--d", 3, "--width", 2, "--learning-rate", 0.3, "--runs", 3, "--seed", 7, "--out", "new/nets"]
     document = result(capsys, *call)
@@ -132,6 +133,7 @@ def test_train_is_the_library_s_training(files, capsys):
     assert training["seed"] == [7, []]
 
 
+@pytest.mark.jit
 def test_train_from_a_file_polished(files, capsys):
     Path("nets").mkdir()  # an empty folder will do
     document = result(capsys, "train", "--teacher", "T.npz", "--width", 2, "--polish", "--out", "nets", "--quiet")
@@ -139,6 +141,7 @@ def test_train_from_a_file_polished(files, capsys):
     assert all(report["success"] for report in document["result"]["training"]["polish"])
 
 
+@pytest.mark.jit
 def test_progress_goes_to_standard_error_unless_quiet(files, capsys):
     call = ["train", "--teacher", "T.npz", "--width", 2, "--runs", 2]
     status, out, err = run(capsys, *call, "--out", "loud")

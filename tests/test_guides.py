@@ -35,6 +35,7 @@ def split_numbers(text):
     return NUMBER.sub("0", text), [float(number) for number in NUMBER.findall(text)]
 
 
+@pytest.mark.jit
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_command_line(tmp_path):
     command = tmp_path / "bin" / "lmctheory"
