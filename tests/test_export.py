@@ -1,13 +1,15 @@
 """Tidy tables hold every number."""
 
 import csv
-import json
 
 import numpy as np
 import pytest
 
 from lmctheory.sweep import Study, grid, run_study
+from validation.__main__ import main
+from validation.claim import Claim, Context, Measurement, Outcome, Verdict
 from validation.report.export import export
+from validation.report.results import Row, write_claim
 
 
 def cell(seed, k):
@@ -17,9 +19,9 @@ def cell(seed, k):
 @pytest.fixture
 def folder(tmp_path):
     run_study(Study("demo.cell", cell, grid(k=[0, 1, 2])), tmp_path, executor="serial", progress=None)
-    measured = [{"name": "exponent", "value": -1.5, "interval": [-2.0, -1.0]}, {"name": "n", "value": 3, "interval": None}]
-    claim = {"name": "c", "source": "s", "prediction": "p", "verdict": "SUPPORTED", "control_verdict": "REFUTED", "seconds": 1.0}
-    (tmp_path / "summary.json").write_text(json.dumps({"claims": [claim | {"measured": measured}]}))
+    outcome = Outcome(Verdict.SUPPORTED, Verdict.REFUTED, [Measurement("exponent", -1.5, (-2.0, -1.0)), Measurement("n", 3.0)])
+    claim = Claim("c", "statement", "s", "p", "rule", "control", lambda context: outcome)
+    write_claim(tmp_path, Context(), Row(claim, outcome, 1.0))
     return tmp_path
 
 
@@ -51,3 +53,11 @@ def test_parquet_tables_hold_the_same(folder):
     table = parquet.read_table(paths["demo_cell"]).to_pydict()
     assert table["value"] == [0.0, 1 / 3, 2 / 3]
     assert table["label"] == ["no 0", "no 1", "no 2"]
+
+
+def test_export_from_the_command_line(folder, tmp_path, capsys):
+    assert main(["export", "--out", str(folder)]) == 0
+    assert "demo_cell.csv" in capsys.readouterr().out
+    assert main(["export", "--out", str(tmp_path / "nowhere")]) == 2
+    assert "is not a results folder" in capsys.readouterr().err
+    assert not (tmp_path / "nowhere").exists()

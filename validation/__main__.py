@@ -19,6 +19,7 @@ from paper_figures.files import save
 from validation.claim import Claim, Context, Outcome, Verdict
 from validation.claims import CLAIMS
 from validation.report.console import Reporter, console, reporter, verdict_table
+from validation.report.export import FORMATS, export
 from validation.report.page import write_page
 from validation.report.results import RESULTS, Row, write_claim, write_summary
 
@@ -77,28 +78,45 @@ def run(arguments: Sequence[str]) -> int:
 
 def rewrite_report(arguments: Sequence[str]) -> int:
     """Rewrite the report page from saved results."""
-    parser = argparse.ArgumentParser(prog="python -m validation report", description="Rewrite report.html from saved results.")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="results folder (default: results)")
+    options = _saved_results("report", "Rewrite report.html from saved results.").parse_args(arguments)
+    return _guarded(lambda: print(f"report: {write_page(options.out)}"))
+
+
+def export_tables(arguments: Sequence[str]) -> int:
+    """Write saved results as tidy tables."""
+    parser = _saved_results("export", "Write saved results as tidy tables to RESULTS/export.")
+    parser.add_argument("--format", choices=FORMATS, default="csv", help="format of the tables (default: csv)")
     options = parser.parse_args(arguments)
+    return _guarded(lambda: print("\n".join(map(str, export(options.out, options.format)))))
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {  # first words that are not claims
+    "report": rewrite_report,
+    "export": export_tables,
+}
+
+
+def _saved_results(command: str, description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m validation {command}", description=description)
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="RESULTS", help="results folder (default: results)")
+    return parser
+
+
+def _guarded(action: Callable[[], None]) -> int:
+    """Run `action`; an expected error is one line and the status of bad usage."""
     try:
-        print(f"report: {write_page(options.out)}")
-    except LmcError as error:
-        print(error, file=sys.stderr)
-    except OSError as error:
-        print(f"cannot write the report: {error}", file=sys.stderr)
-    else:
-        return AS_EXPECTED
-    return BAD_USAGE
-
-
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"report": rewrite_report}  # first words that are not claims
+        action()
+    except (LmcError, OSError) as error:
+        print(f"python -m validation: error: {error}", file=sys.stderr)
+        return BAD_USAGE
+    return AS_EXPECTED
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m validation",
         description="Test the claims and print the verdicts.",
-        epilog="python -m validation report --help: rewrite the report page from saved results",
+        epilog="From saved results: 'python -m validation report' rewrites the page, 'python -m validation export' writes tables.",
     )
     parser.add_argument("claims", nargs="*", metavar="CLAIM", help="claims to test (default: all)")
     parser.add_argument("--list", action="store_true", help="list the claims and exit")

@@ -15,6 +15,7 @@ import numpy as np
 from lmctheory._files import atomic_file
 from lmctheory.errors import MissingDependencyError
 from lmctheory.sweep.store import Store
+from validation.report.results import read_results
 
 FORMATS = ("csv", "parquet")
 Table: TypeAlias = dict[str, list[Any]]
@@ -27,16 +28,17 @@ def export(folder: Path, file_format: str) -> list[Path]:
     ``<study>.<array>`` one row an entry of an array, with the cell's parameters and the entry's indices.
     """
     write = {"csv": _write_csv, "parquet": _write_parquet}[file_format]
+    found = list(tables(folder))
     target = folder / "export"
     target.mkdir(exist_ok=True)
-    return [write(table, target / f"{name}.{file_format}") for name, table in tables(folder)]
+    return [write(table, target / f"{name}.{file_format}") for name, table in found]
 
 
 def tables(folder: Path) -> Iterator[tuple[str, Table]]:
     """Yield name and columns of every table."""
-    yield "verdicts", _columns(list(_verdicts(json.loads((folder / "summary.json").read_text(encoding="utf-8")))))
+    yield "verdicts", _columns([row for saved in read_results(folder) for row in _verdicts(saved.claim)])
     with Store(folder) as store:
-        rows = [row for row in store.rows() if row["state"] == "done"]
+        rows = sorted((row for row in store.rows() if row["state"] == "done"), key=lambda row: json.dumps(row["parameters"]))
         for study in sorted({row["study"] for row in rows}):
             mine = [(row, store.load(row["key"]) or {}) for row in rows if row["study"] == study]
             name = re.sub(r"\W+", "_", study)
@@ -47,12 +49,11 @@ def tables(folder: Path) -> Iterator[tuple[str, Table]]:
                 yield f"{name}.{array}", _columns(list(entries))
 
 
-def _verdicts(summary: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for claim in summary["claims"]:
-        texts = {key: claim[key] for key in ("name", "source", "prediction", "verdict", "control_verdict", "seconds")}
-        for measured in claim["measured"] or [{"name": "", "value": None, "interval": None}]:
-            low, high = measured["interval"] or (None, None)
-            yield texts | {"measurement": measured["name"], "value": measured["value"], "low": low, "high": high}
+def _verdicts(claim: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    texts = {key: claim[key] for key in ("name", "source", "prediction", "verdict", "control_verdict", "seconds")}
+    for measured in claim["measured"] or [{"name": "", "value": None, "interval": None}]:
+        low, high = measured["interval"] or (None, None)
+        yield texts | {"measurement": measured["name"], "value": measured["value"], "low": low, "high": high}
 
 
 def _cell(row: dict[str, Any]) -> dict[str, Any]:
