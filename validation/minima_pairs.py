@@ -17,6 +17,8 @@ KEY_PAIRS, KEY_RANDOM, KEY_DESCENT = 401, 402, 403
 LAWS = ("uniform", "sparse", "dirichlet", "equal")
 PARAMETERS = {"sparse": "r", "dirichlet": "concentration"}
 BLOCK_SECONDS = 2.0  # cells are split so that none takes much longer
+RUNS_IN_BLOCK = 32
+JOINED = ("losses", "distances", "sizes", "classes", "weights", "height", "l1")
 LOSS_TOL, GLOBAL_LOSS, MAX_STEPS = 1e-8, 1e-6, 40_000
 
 
@@ -111,6 +113,19 @@ def descended_minima(
     }  # fmt: skip
 
 
-def descent_cost(cell: dict[str, Any]) -> float:
-    """Relative cost of `descended_minima`."""
-    return float(cell["n_runs"] * cell["width"] ** 1.8 / cell["rate"])
+def all_descended(context: Context, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return `descended_minima` for each request, trained in blocks; only pairs within a block have barriers."""
+    cells, owners = [], []
+    for k, request in enumerate(requests):
+        for block, start in enumerate(range(0, request["n_runs"], RUNS_IN_BLOCK)):
+            cells.append(request | {"n_runs": min(RUNS_IN_BLOCK, request["n_runs"] - start), "block": block})
+            owners.append(k)
+    found = context.sweep(descended_minima, cells, cost=lambda cell: cell["n_runs"] * cell["width"] ** 1.8 / cell["rate"])
+    merged: list[dict[str, Any]] = []
+    for k, request in enumerate(requests):
+        parts = [part for part, owner in zip(found, owners, strict=True) if owner == k]
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in JOINED}
+        offsets = np.cumsum([0, *(len(part["sizes"]) for part in parts)])
+        joined["pairs"] = np.concatenate([part["pairs"] + offset for part, offset in zip(parts, offsets, strict=False)])
+        merged.append(request | joined)
+    return merged
