@@ -25,11 +25,18 @@ LOSS_TOL, GLOBAL_LOSS, MAX_STEPS = 1e-8, 1e-6, 40_000
 def draw_minimum(M: int, width: int, law: str, parameter: float, rng: np.random.Generator) -> lmc.Minimum:
     """Return a minimum of the law; `parameter` is r or the concentration, where the law has one."""
     keywords = {PARAMETERS[law]: parameter} if law in PARAMETERS else {}
-    return lmc.sample_minimum(M, width, law, rng=rng, **keywords)  # type: ignore[arg-type]
+    return lmc.sample_minimum(M, width, law, rng=rng, **keywords)
 
 
 def minima_pairs(
-    seed: int, M: int, width: int, n_pairs: int, matchings: Sequence[str], law: str = "uniform", parameter: float = 0.0, block: int = 0
+    seed: int,
+    M: int,
+    width: int,
+    n_pairs: int,
+    matchings: Sequence[str],
+    law: str = "uniform",
+    parameter: float = 0.0,
+    block: int = 0,
 ) -> dict[str, Any]:
     """Return height, residual's L1 norm and number of leftovers of independent pairs, ``(n_pairs,)`` each, by matching.
 

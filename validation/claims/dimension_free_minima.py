@@ -29,9 +29,9 @@ def compared_barriers(seed: int, width: int, d: int, n_pairs: int) -> dict[str, 
     for _ in range(n_pairs):
         a, b = (draw_minimum(M, width, "uniform", 0.0, draw) for _ in range(2))
         exact = lmc.minima_barrier(a, b)
-        nets = [lmc.TwoLayerNet(minimum.to_network(M).W @ frame) for minimum in (a, b)]
+        net_a, net_b = (lmc.TwoLayerNet(minimum.to_network(M).W @ frame) for minimum in (a, b))
         gaussian, sphere = (
-            lmc.barrier(*nets, teacher, align=exact.permutation, inputs=inputs) for inputs in ("gaussian", "sphere")
+            lmc.barrier(net_a, net_b, teacher, align=exact.permutation, inputs=inputs) for inputs in ("gaussian", "sphere")
         )
         floor = gaussian.loss_floor + 2 * M**2 * np.sqrt(d) * EPS
         rows.append([exact.height, gaussian.height, sphere.height, floor])
@@ -81,9 +81,9 @@ CLAIM = Claim(
     statement="The barrier between global minima does not depend on the input dimension d (Gaussian inputs).",
     source="[ZLW], abstract, sharpened for minima",
     prediction="difference 0 at every d",
-    rule="The same uniform minima, M = 4, placed in a random frame of R^d; the general barrier code (which knows no minima) under the "
-    "lightest-leftovers permutation equals the exact barrier of the minima, at every d, within the rounding floor of the losses plus "
-    "2 M^2 sqrt(d) eps for the Gram matrices.",
+    rule="The same uniform minima, M = 4, placed in a random frame of R^d; the general barrier code (which knows no "
+    "minima) under the lightest-leftovers permutation equals the exact barrier of the minima, at every d, within the "
+    "rounding floor of the losses plus 2 M^2 sqrt(d) eps for the Gram matrices.",
     control="Inputs uniform on the sphere, where the barrier falls as 1/d, compared with d = M: refuted by the same rule.",
     experiment=experiment,
 )

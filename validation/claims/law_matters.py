@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,8 @@ def experiment(context: Context) -> Outcome:
             *(_describe(name, both) for name, both in fits.items()),
             f"{SPARSE}: share of pairs with barrier exactly 0: "
             + ", ".join(f"{np.mean(e['lightest_height'] == 0):.1%} at m={e['width']}" for e in sparse) + ".",
-            f"Is initial scale 1 O(m^-1/2)? {rate.decide(fits[GD_UNSCALED])} by the same rule, m=8..{fits[GD_UNSCALED][0].widths[-1]:.0f}, "
-            "mean barriers " + ", ".join(f"{mean:.2g}" for mean in fits[GD_UNSCALED][0].means) + ".",
+            f"Is GD at initial scale 1 O(m^-1/2)? {rate.decide(fits[GD_UNSCALED])} by the same rule up to "
+            f"m={fits[GD_UNSCALED][0].widths[-1]:.0f}, lightest leftovers, mean barriers " + ", ".join(f"{mean:.2g}" for mean in fits[GD_UNSCALED][0].means) + ".",
             f"Adversarial minima, class sizes (m-1, 1) and (1, m-1), equal weights: {adversarial[0]:.4f} at m={widths[0]}, "
             f"{adversarial[-1]:.6f} at m={widths[-1]}; limit (pi/2 - 1)/(4 pi) = {ADVERSARIAL_LIMIT:.6f}.",
         ],
@@ -73,7 +74,9 @@ def experiment(context: Context) -> Outcome:
             "adversarial_limit": ADVERSARIAL_LIMIT,
             "control": [rate.fit_record(fit) for fit in worst],
             "ensembles": as_json(drawn),
-            "descended": {name: [{"width": e["width"], "height": as_json(e["height"])} for e in found] for name, found in descended.items()},
+            "descended": {
+                name: [{"width": e["width"], "height": as_json(e["height"])} for e in found] for name, found in descended.items()
+            },
         },
     )  # fmt: skip
 
@@ -98,7 +101,7 @@ def decide(fits: dict[str, list[lmc.RateFit]], sparse: dict[int, float]) -> Verd
     """The bound under every law, zero barriers under SP(r) at large widths, and exponents ordered with certainty."""
     bounded = rate.decide([fit for both in fits.values() for fit in both])
     zero = all(highest == 0 for width, highest in sparse.items() if width >= SPARSE_ZERO_FROM)
-    ordered = [_below(fits[first][0], fits[second][0]) for first, second in zip(ORDER[:-1], ORDER[1:], strict=True)]
+    ordered = [_below(fits[first][0], fits[second][0]) for first, second in pairwise(ORDER)]
     as_condition = {Verdict.SUPPORTED: True, Verdict.REFUTED: False, Verdict.INCONCLUSIVE: None}
     return Verdict.of(as_condition[bounded], zero, *ordered)
 
@@ -111,22 +114,29 @@ def _below(steep: lmc.RateFit, flat: lmc.RateFit) -> bool | None:
 
 def _describe(name: str, both: list[lmc.RateFit]) -> str:
     expected = f", expected {LAWS[name][2]:g}" if name in LAWS else ""
-    parts = [str(Measurement(part, fit.exponent, fit.interval)) for part, fit in zip(("exponent", "upper half"), both, strict=False)]
+    parts = [
+        str(Measurement(part, fit.exponent, fit.interval)) for part, fit in zip(("exponent", "upper half"), both, strict=False)
+    ]
     widths = both[0].widths
-    return f"{name}, m={widths[0]:.0f}..{widths[-1]:.0f}: {', '.join(parts)}{expected}; lack of fit p = {both[0].lack_of_fit:.2g}."
+    return (
+        f"{name}, m={widths[0]:.0f}..{widths[-1]:.0f}: {', '.join(parts)}{expected}; lack of fit p = {both[0].lack_of_fit:.2g}."
+    )
 
 
 CLAIM = Claim(
     name="law-matters",
-    statement="Under every law of typical minima the barrier modulo permutation is O(m^-1/2), with an exponent that depends on the law.",
+    statement="Under every law of typical minima the barrier modulo permutation is O(m^-1/2), with an exponent that "
+    "depends on the law.",
     source="[ZLW], abstract, on typical minima; exponents: ours",
     prediction="loss exponent -(1 + 1/c) under Dirichlet(c), -1 under equal weights; 0 barrier under SP(r), r > 0",
-    rule="Independent pairs (GD: all pairs, networks resampled), M = 4, lightest leftovers. Supported if the upper end of the 95 % "
-    "interval of the loss exponent is at most -0.45 under Dirichlet(1/2), uniform, multinomial, Dirichlet(2), equal (over all widths "
-    "and over their upper half) and, at the full scale only (quick has too few runs), GD at initial scale M/m; if every barrier under SP(1/10) is exactly 0 from m = 2048 "
-    "on; and if the intervals for Dirichlet(1/2), uniform, Dirichlet(2), equal are disjoint and in this order. Refuted if any of this is "
-    "violated with certainty. GD at initial scale 1 is reported, not decided.",
-    control="Adversarial minima, class sizes (m-1, 1) against (1, m-1) with equal weights, are refuted by the rule: typical is needed.",
+    rule="Independent pairs (GD: all pairs, networks resampled), M = 4, lightest leftovers. Supported if the upper end "
+    "of the 95 % interval of the loss exponent is at most -0.45 under Dirichlet(1/2), uniform, multinomial, "
+    "Dirichlet(2), equal (over all widths and over their upper half) and, at the full scale only (quick has too few "
+    "runs), GD at initial scale M/m; if every barrier under SP(1/10) is exactly 0 from m = 2048 on; and if the "
+    "intervals for Dirichlet(1/2), uniform, Dirichlet(2), equal are disjoint and in this order. Refuted if any of this "
+    "is violated with certainty. GD at initial scale 1 is reported, not decided.",
+    control="Adversarial minima, class sizes (m-1, 1) against (1, m-1) with equal weights, are refuted by the rule: "
+    "typical is needed.",
     experiment=experiment,
     figure="law_matters",
 )

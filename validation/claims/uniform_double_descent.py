@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ def experiment(context: Context) -> Outcome:
     """Draw pairs at every width and apply the rule with and without permutation."""
     pairs = context.pick(quick={2: 500, 4: 400, 8: 200, 16: 150}, full=dict.fromkeys(TEACHERS, 8000))
     at_next, controls, swaps = context.pick(quick=(1250, 30, 60), full=(40_000, 400, 2000))
-    wanted = [
+    wanted: list[dict[str, Any]] = [
         {"M": M, "width": m, "n_pairs": at_next if m == M + 1 else pairs[M], "matchings": ("lightest",)}
         for M in TEACHERS
         for m in ladder(context, M)
@@ -73,7 +74,8 @@ def experiment(context: Context) -> Outcome:
     swapped = [
         request | {"n_pairs": swaps, "matchings": ("lightest", "swaps")}
         for request in wanted
-        if request["M"] in context.pick(quick=(4,), full=TEACHERS) and request["M"] < request["width"] <= PEAK_LIMIT * request["M"]
+        if request["M"] in context.pick(quick=(4,), full=TEACHERS)
+        and request["M"] < request["width"] <= PEAK_LIMIT * request["M"]
     ]
     found = all_pairs(context, [*wanted, *unmatched, *swapped])
     ensembles, plain = found[: len(wanted)], found[len(wanted) : 2 * len(wanted)]
@@ -125,7 +127,7 @@ def _shape(context: Context, ensembles: list[dict[str, Any]], M: int, quantity: 
             "peak below 2.5 M": True if peaks[-1] < PEAK_LIMIT * M else (False if peaks[0] >= PEAK_LIMIT * M else None),
             **{
                 f"descends from m = {widths[i]} to {widths[j]}": _exceeds(bands[i], bands[j])
-                for i, j in zip(steps[:-1], steps[1:], strict=True)
+                for i, j in pairwise(steps)
                 if i != j
             },
         },
@@ -190,8 +192,8 @@ def _describe(shape: dict[str, Any]) -> str:
     failed = [name for name, value in shape["conditions"].items() if value is not True]
     M, peaks = shape["M"], shape["peak_set"]
     return (
-        f"M={M}: barrier at m=M at most {shape['at_M']:.2g}; at m={M + 1} mean {shape['next_mean']:.4g}, exact {shape['exact']:.6g}; peak "
-        f"{shape['peak_height']:.3g} at m={shape['peak']}, 95 % set m={peaks[0]}..{peaks[-1]} "
+        f"M={M}: barrier at m=M at most {shape['at_M']:.2g}; at m={M + 1} mean {shape['next_mean']:.4g}, exact {shape['exact']:.6g}; "
+        f"peak {shape['peak_height']:.3g} at m={shape['peak']}, 95 % set m={peaks[0]}..{peaks[-1]} "
         f"(m/M {peaks[0] / M:.3g}..{peaks[-1] / M:.3g}); at m={shape['widths'][-1]} mean {shape['means'][-1]:.2g}."
         + (f" Not established: {', '.join(failed)}." if failed else "")
     )
@@ -210,11 +212,11 @@ CLAIM = Claim(
     statement="Between uniform minima the barrier modulo permutation is zero at m = M, rises to a peak, and descends.",
     source="[ZLW], abstract; exact mean at m = M + 1: ours",
     prediction="0 at m=M; (1-1/M)/8 int_0^1 h(1,s) ds at m=M+1; peak below 2.5M; descent to 8M",
-    rule="Independent pairs, M = 2, 4, 8, 16, lightest leftovers (optimal at m = M + 1, an upper bound beyond). Supported if for every "
-    "M: all barriers at m = M are exactly 0; the mean at m = M + 1 agrees with the quadrature within the 99 % interval (all M at "
-    "once, exact variance), whose half-width is at most 15 % (quick) or 4 % (full); the 95 % confidence set of the peak's width (all M at once) lies "
-    "below 2.5 M; and the means at the peak, 2.5 M, 4 M, 8 M decrease, by bands that hold at once. Refuted if any of this is "
-    "violated with certainty.",
+    rule="Independent pairs, M = 2, 4, 8, 16, lightest leftovers (optimal at m = M + 1, an upper bound beyond). "
+    "Supported if for every M: all barriers at m = M are exactly 0; the mean at m = M + 1 agrees with the quadrature "
+    "within the 99 % interval (all M at once, exact variance), whose half-width is at most 15 % (quick) or 4 % (full); "
+    "the 95 % confidence set of the peak's width (all M at once) lies below 2.5 M; and the means at the peak, 2.5 M, 4 "
+    "M, 8 M decrease, by bands that hold at once. Refuted if any of this is violated with certainty.",
     control="The same rule on the same law without any permutation is refuted: the barrier at m = M is not zero.",
     experiment=experiment,
     figure="uniform_double_descent",

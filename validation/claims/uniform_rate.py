@@ -25,7 +25,7 @@ def requests(context: Context) -> list[dict[str, Any]]:
     swaps = context.pick(
         quick={8: 200, 32: 200, 100: 200, 316: 60}, full={8: 2000, 32: 2000, 100: 2000, 316: 500, 1000: 200, 3162: 40}
     )
-    found = []
+    found: list[dict[str, Any]] = []
     for M in context.pick(quick=(4,), full=(2, 4, 16)):
         for width, n_pairs in plan.items():
             if width >= 2 * M:
@@ -45,11 +45,17 @@ def experiment(context: Context) -> Outcome:
             mine = [e for e in ensembles if e["M"] == M and matching in e["matchings"]]
             for quantity in QUANTITIES:
                 key = context.rng(KEY, M, len(fits))
-                fits[M, matching, quantity] = fit_both([e["width"] for e in mine], [e[f"{matching}_{quantity}"] for e in mine], key)
+                fits[M, matching, quantity] = fit_both(
+                    [e["width"] for e in mine], [e[f"{matching}_{quantity}"] for e in mine], key
+                )
     decided = [fit for (_, matching, _), both in fits.items() for fit in both if matching == "lightest"]
     reference = [e for e in ensembles if e["M"] == 4 and "lightest" in e["matchings"]]
     slow = fit_both([e["width"] for e in reference], slowed(reference), context.rng(KEY, 0))
-    main = {(matching, quantity): fits[4, matching, quantity] for matching in ("lightest", "swaps", "random") for quantity in QUANTITIES}
+    main = {
+        (matching, quantity): fits[4, matching, quantity]
+        for matching in ("lightest", "swaps", "random")
+        for quantity in QUANTITIES
+    }
     return Outcome(
         verdict=rate.decide(decided),
         control=rate.decide(slow),
@@ -100,7 +106,9 @@ def _describe(key: tuple[int, str, str], both: list[lmc.RateFit]) -> str:
 
 def _attained(fits: dict[tuple[int, str, str], list[lmc.RateFit]]) -> str:
     names = {"height": "the loss", "l1": "the residual's L1 norm"}
-    where = [f"{names[quantity]} with {matching} leftovers (M={M})" for (M, matching, quantity), both in fits.items() if tight(both)]
+    where = [
+        f"{names[quantity]} with {matching} leftovers (M={M})" for (M, matching, quantity), both in fits.items() if tight(both)
+    ]
     return "The exponent -1/2 is attained by: " + (", ".join(where) or "nothing measured") + "; everything else falls faster."
 
 
@@ -109,10 +117,11 @@ CLAIM = Claim(
     statement="Between two minima drawn from the uniform law, the barrier modulo permutation is O(m^-1/2).",
     source="[ZLW], abstract; the law of [LLW]",
     prediction="exponent <= -1/2 (ours: -2 for the loss, -1 for the residual's L1 norm)",
-    rule="Independent pairs, lightest leftovers (an upper bound of the barrier modulo permutation), least squares of log(mean) on "
-    "log m, pairs resampled. Supported if the upper end of the 95 % interval is at most -0.45 for the loss and for the residual's "
-    "L1 norm, over all widths and over their upper half, at every M; refuted if a lower end is above -0.45. Whether "
-    "-1/2 is attained is reported separately: where it is within 0.05 of both intervals, for which matching and which quantity.",
+    rule="Independent pairs, lightest leftovers (an upper bound of the barrier modulo permutation), least squares of "
+    "log(mean) on log m, pairs resampled. Supported if the upper end of the 95 % interval is at most -0.45 for the loss "
+    "and for the residual's L1 norm, over all widths and over their upper half, at every M; refuted if a lower end is "
+    "above -0.45. Whether -1/2 is attained is reported separately: where it is within 0.05 of both intervals, for which "
+    "matching and which quantity.",
     control="The measured barriers, rescaled at each width so that their mean falls as m^-1/4, are refuted by the rule.",
     experiment=experiment,
     figure="uniform_rate",
