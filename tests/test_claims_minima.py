@@ -22,7 +22,7 @@ from validation.claims import (
     uniform_double_descent,
     uniform_rate,
 )
-from validation.minima_pairs import all_pairs, draw_minimum, minima_pairs
+from validation.minima_pairs import all_descended, all_pairs, draw_minimum, minima_pairs, pair_seconds
 
 S, R, I = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE  # noqa: E741
 CONTEXT = Context(seed=1)
@@ -123,7 +123,8 @@ def _samples(curve, spread=0.3, n=1250):
     found = []
     for M in uniform_double_descent.TEACHERS:
         for m in uniform_double_descent.ladder(CONTEXT, M):
-            heights = curve(M, m) * draw.lognormal(-(spread**2) / 2, spread, size=n)
+            size = n if m == M + 1 else min(n, 150)
+            heights = curve(M, m) * draw.lognormal(-(spread**2) / 2, spread, size=size)
             found.append({"M": M, "width": m, "heights": heights})
     return found
 
@@ -203,11 +204,25 @@ def test_adversarial_minima_keep_their_barrier():
     assert heights[2] == pytest.approx(law_matters.ADVERSARIAL_LIMIT, rel=1e-3)
 
 
-def test_blocks_are_joined_in_order():
-    request = {"M": 2, "width": 100_000, "n_pairs": 22, "matchings": ("none",), "law": "equal", "parameter": 0.0}
+def test_blocks_are_joined_in_order(monkeypatch):
+    request = {"M": 2, "width": 40, "n_pairs": 22, "matchings": ("lightest",)}
+    monkeypatch.setattr("validation.minima_pairs.BLOCK_SECONDS", 5 * pair_seconds(2, 40, ("lightest",)))
     (found,) = all_pairs(CONTEXT, [request])
-    assert found["none_height"].shape == (22,)
-    assert len(set(found["none_leftover"])) > 15  # blocks differ
+    blocks = [minima_pairs(CONTEXT.seed, **request | {"n_pairs": n, "block": k}) for k, n in enumerate((5, 5, 5, 5, 2))]
+    np.testing.assert_array_equal(found["lightest_height"], np.concatenate([block["lightest_height"] for block in blocks]))
+    assert len(set(found["lightest_height"])) > 15
+
+
+@pytest.mark.jit
+def test_blocks_of_descent_keep_their_pairs(monkeypatch):
+    request = {"M": 2, "d": 2, "width": 5, "n_runs": 7, "init_scale": 1.0, "rate": 1.0}
+    monkeypatch.setattr("validation.minima_pairs.RUNS_IN_BLOCK", 4)
+    (found,) = all_descended(CONTEXT, [request])
+    assert found["sizes"].shape == (7, 2)
+    assert len(found["height"]) == 6 + 3
+    for (i, j), height in zip(found["pairs"], found["height"], strict=True):
+        a, b = (lmc.Minimum(found["classes"][k], found["weights"][k]) for k in (i, j))
+        assert lmc.minima_barrier(a, b).height == height
 
 
 # --- dimension

@@ -175,7 +175,7 @@ class _Silent:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["dubble-descent"], "did you mean double-descent?"),
+        (["dubble-descent"], "did you mean double-descent"),
         (["--scale", "huge"], "invalid choice"),
         (["--seed", "-1"], "--seed must not be negative"),
         (["--out", "/proc/nowhere"], "--out must name a folder"),

@@ -61,7 +61,8 @@ def experiment(context: Context) -> Outcome:
             f"{SPARSE}: share of pairs with barrier exactly 0: "
             + ", ".join(f"{np.mean(e['lightest_height'] == 0):.1%} at m={e['width']}" for e in sparse) + ".",
             f"Is GD at initial scale 1 O(m^-1/2)? {rate.decide(fits[GD_UNSCALED])} by the same rule up to "
-            f"m={fits[GD_UNSCALED][0].widths[-1]:.0f}, lightest leftovers, mean barriers " + ", ".join(f"{mean:.2g}" for mean in fits[GD_UNSCALED][0].means) + ".",
+            f"m={fits[GD_UNSCALED][0].widths[-1]:.0f}, lightest leftovers, mean barriers "
+            + ", ".join(f"{mean:.2g}" for mean in fits[GD_UNSCALED][0].means) + ".",
             f"Adversarial minima, class sizes (m-1, 1) and (1, m-1), equal weights: {adversarial[0]:.4f} at m={widths[0]}, "
             f"{adversarial[-1]:.6f} at m={widths[-1]}; limit (pi/2 - 1)/(4 pi) = {ADVERSARIAL_LIMIT:.6f}.",
         ],

@@ -97,10 +97,10 @@ def experiment(context: Context) -> Outcome:
             f"Weights 2 and -1 in one class: L = {signed[0, 0]:.6f}.",
             f"Teachers at 120 degrees: W = -V has L = {opposite[0, 0]:.1e} at distance {opposite[0, 1]:.3g} from the teacher's "
             f"rays; c = {np.round(certificates['120 degrees'][1], 6).tolist()} has sum_j c_j v_j = 0.",
-            f"Teachers e1, e2, (e1 + e2)/sqrt 2: no c >= 0 but 0 has sum_j c_j v_j = 0, for u = "
-            f"{np.round(certificates['dependent'][1], 4).tolist()} has u.v_j > 0 for all j; -V has L = {dependent['opposite']:.3g}, "
-            f"and {dependent['vanished']} of {dependent['runs']} runs from near -V reach L < 1e-14, all on its rays within "
-            f"{dependent['deviation']:.1e}.",
+            "Teachers e1, e2, (e1 + e2)/sqrt 2: no c >= 0 but 0 has sum_j c_j v_j = 0, for "
+            f"u = {np.round(certificates['dependent'][1], 4).tolist()} has u.v_j > 0 for all j; -V has "
+            f"L = {dependent['opposite']:.3g}, and {dependent['vanished']} of {dependent['runs']} runs from near -V reach L < 1e-14, "
+            f"all on its rays within {dependent['deviation']:.1e}.",
         ],
         data=as_json(
             {"runs": runs, "neighbours": near, "signed": signed, "three_ways": opposite, "dependent": dependent,

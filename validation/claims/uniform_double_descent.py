@@ -192,8 +192,8 @@ def _describe(shape: dict[str, Any]) -> str:
     failed = [name for name, value in shape["conditions"].items() if value is not True]
     M, peaks = shape["M"], shape["peak_set"]
     return (
-        f"M={M}: barrier at m=M at most {shape['at_M']:.2g}; at m={M + 1} mean {shape['next_mean']:.4g}, exact {shape['exact']:.6g}; "
-        f"peak {shape['peak_height']:.3g} at m={shape['peak']}, 95 % set m={peaks[0]}..{peaks[-1]} "
+        f"M={M}: barrier at m=M at most {shape['at_M']:.2g}; at m={M + 1} mean {shape['next_mean']:.4g}, "
+        f"exact {shape['exact']:.6g}; peak {shape['peak_height']:.3g} at m={shape['peak']}, 95 % set m={peaks[0]}..{peaks[-1]} "
         f"(m/M {peaks[0] / M:.3g}..{peaks[-1] / M:.3g}); at m={shape['widths'][-1]} mean {shape['means'][-1]:.2g}."
         + (f" Not established: {', '.join(failed)}." if failed else "")
     )
