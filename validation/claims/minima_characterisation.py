@@ -99,8 +99,8 @@ def experiment(context: Context) -> Outcome:
             f"rays; c = {np.round(certificates['120 degrees'][1], 6).tolist()} has sum_j c_j v_j = 0.",
             "Teachers e1, e2, (e1 + e2)/sqrt 2: no c >= 0 but 0 has sum_j c_j v_j = 0, for "
             f"u = {np.round(certificates['dependent'][1], 4).tolist()} has u.v_j > 0 for all j; -V has "
-            f"L = {dependent['opposite']:.3g}, and {dependent['vanished']} of {dependent['runs']} runs from near -V reach L < 1e-14, "
-            f"all on its rays within {dependent['deviation']:.1e}.",
+            f"L = {dependent['opposite']:.3g}, and {dependent['vanished']} of {dependent['runs']} runs from near -V reach "
+            f"L < 1e-14, all on its rays within {dependent['deviation']:.1e}.",
         ],
         data=as_json(
             {"runs": runs, "neighbours": near, "signed": signed, "three_ways": opposite, "dependent": dependent,
