@@ -8,6 +8,10 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "double_descent": "double-descent",
     "rate": "rate",
     "dimension_free": "dimension-free",
+    "uniform_double_descent": "uniform-double-descent",
+    "uniform_rate": "uniform-rate",
+    "law_matters": "law-matters",
+    "gd_law": "gd-law",
 }
 
 

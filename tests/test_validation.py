@@ -176,7 +176,7 @@ class _Silent:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["dubble-descent"], "did you mean double-descent?"),
+        (["dubble-descent"], "did you mean double-descent"),
         (["--scale", "huge"], "invalid choice"),
         (["--seed", "-1"], "--seed must not be negative"),
         (["--out", "/proc/nowhere"], "--out must name a folder"),
@@ -225,9 +225,8 @@ def test_figures_are_drawn_from_saved_numbers_alone(tmp_path):
         },
         "double_descent": {"shape": as_json(shape), "control_shape": as_json(control)},
     }
-    for figure, claim in FIGURES.items():
-        content = {"provenance": {}, "data": data[figure]}
-        write_json(tmp_path / "claims" / f"{claim}.json", content)
+    for figure, numbers in data.items():
+        write_json(tmp_path / "claims" / f"{FIGURES[figure]}.json", {"provenance": {}, "data": numbers})
         pdf, png, _ = save(figure, tmp_path, tmp_path / "figures")
         assert png.read_bytes().startswith(b"\x89PNG")
         assert pdf.read_bytes().startswith(b"%PDF")

@@ -116,7 +116,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m validation",
         description="Test the claims and print the verdicts.",
-        epilog="From saved results: 'python -m validation report' rewrites the page, 'python -m validation export' writes tables.",
+        epilog="From saved results: 'python -m validation report' rewrites the page, '... export' writes tables.",
     )
     parser.add_argument("claims", nargs="*", metavar="CLAIM", help="claims to test (default: all)")
     parser.add_argument("--list", action="store_true", help="list the claims and exit")

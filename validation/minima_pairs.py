@@ -1,0 +1,138 @@
+"""Pairs of global minima drawn from a law, and minima found by gradient descent; cells shared by the claims."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+import lmctheory as lmc
+from validation.claim import Context
+
+KEY_PAIRS, KEY_RANDOM, KEY_DESCENT = 401, 402, 403
+LAWS = ("uniform", "sparse", "dirichlet", "equal")
+PARAMETERS = {"sparse": "r", "dirichlet": "concentration"}
+BLOCK_SECONDS = 2.0  # cells are split so that none takes much longer
+RUNS_IN_BLOCK = 32
+JOINED = ("losses", "distances", "sizes", "classes", "weights", "height", "l1")
+LOSS_TOL, GLOBAL_LOSS, MAX_STEPS = 1e-8, 1e-6, 40_000
+
+
+def draw_minimum(M: int, width: int, law: str, parameter: float, rng: np.random.Generator) -> lmc.Minimum:
+    """Return a minimum of the law; `parameter` is r or the concentration, where the law has one."""
+    keywords = {PARAMETERS[law]: parameter} if law in PARAMETERS else {}
+    return lmc.sample_minimum(M, width, law, rng=rng, **keywords)
+
+
+def minima_pairs(
+    seed: int,
+    M: int,
+    width: int,
+    n_pairs: int,
+    matchings: Sequence[str],
+    law: str = "uniform",
+    parameter: float = 0.0,
+    block: int = 0,
+) -> dict[str, Any]:
+    """Return height, residual's L1 norm and number of leftovers of independent pairs, ``(n_pairs,)`` each, by matching.
+
+    "none" is no permutation at all. Every matching sees the same minima.
+    """
+    key = [M, width, LAWS.index(law), round(1e6 * parameter), block]
+    draw = np.random.default_rng(np.random.SeedSequence([seed, KEY_PAIRS, *key]))
+    choose = np.random.default_rng(np.random.SeedSequence([seed, KEY_RANDOM, *key]))
+    found: dict[str, list[list[float]]] = {name: [] for name in matchings}
+    for _ in range(n_pairs):
+        a, b = (draw_minimum(M, width, law, parameter, draw) for _ in range(2))
+        for name in matchings:
+            matching = np.arange(width) if name == "none" else name
+            barrier = lmc.minima_barrier(a, b, matching, rng=choose if name == "random" else None)
+            found[name].append([barrier.height, barrier.residual_l1, barrier.leftover])
+    result: dict[str, Any] = {"M": M, "width": width}
+    for name, rows in found.items():
+        height, l1, leftover = np.array(rows).T
+        result |= {f"{name}_height": height, f"{name}_l1": l1, f"{name}_leftover": leftover}
+    return result
+
+
+def pair_seconds(M: int, width: int, matchings: Sequence[str]) -> float:
+    """Roughly what a pair costs; only for splitting the work and for progress."""
+    cost = {"lightest": 3e-4 + 3.5e-7 * width, "random": 3e-4 + 2e-7 * width, "none": 3e-4 + 2e-8 * width * M}
+    cost["swaps"] = 4e-4 + 1.2e-6 * M * width**1.25
+    return 3e-4 + 2e-7 * width + sum(cost[name] for name in matchings)
+
+
+def all_pairs(context: Context, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return `minima_pairs` for each request, computed in blocks of a few seconds at most."""
+    cells, owners = [], []
+    for k, request in enumerate(requests):
+        each = max(1, math.ceil(BLOCK_SECONDS / pair_seconds(request["M"], request["width"], request["matchings"])))
+        for block, start in enumerate(range(0, request["n_pairs"], each)):
+            cells.append(request | {"n_pairs": min(each, request["n_pairs"] - start), "block": block})
+            owners.append(k)
+    found = context.sweep(
+        minima_pairs, cells, cost=lambda cell: cell["n_pairs"] * pair_seconds(cell["M"], cell["width"], cell["matchings"])
+    )
+    merged: list[dict[str, Any]] = []
+    for k, request in enumerate(requests):
+        parts = [part for part, owner in zip(found, owners, strict=True) if owner == k]
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name not in ("M", "width")}
+        merged.append(request | joined)
+    return merged
+
+
+@cache  # two claims share these runs
+def descended_minima(
+    seed: int, M: int, d: int, width: int, n_runs: int, init_scale: float, rate: float, block: int = 0
+) -> dict[str, Any]:
+    """Return class sizes, weights and barriers of the minima next to gradient-descent solutions.
+
+    Learning rate ``rate / m``; each initial weight is ``N(0, s^2 / d)`` with ``s = init_scale * M / m``. Runs stop at a loss
+    of 1e-8 and are projected on the manifold; runs that did not reach a loss of 1e-6 are left out and counted.
+    """
+    teacher = lmc.orthonormal_teacher(M, d)
+    key = [M, d, width, round(1e6 * init_scale), round(1e6 * rate), block]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lmc.ConvergenceWarning)  # losses of all runs are in the results
+        result = lmc.train(
+            teacher, width=width, learning_rate=rate / width, init_scale=init_scale * M / width, n_runs=n_runs,
+            max_steps=MAX_STEPS, loss_tol=LOSS_TOL, gradient_tol=0.0, rng=np.random.SeedSequence([seed, KEY_DESCENT, *key]),
+        )  # fmt: skip
+    reached = [net for net, loss in zip(result.networks, result.losses, strict=True) if loss <= GLOBAL_LOSS]
+    projections = [lmc.project_to_minimum(net, teacher) for net in reached]
+    minima = [projection.minimum for projection in projections]
+    pairs = np.stack(np.triu_indices(len(minima), 1), axis=1)
+    barriers = [lmc.minima_barrier(minima[i], minima[j]) for i, j in pairs]
+    return {
+        "M": M, "d": d, "width": width, "init_scale": init_scale, "rate": rate,
+        "losses": result.losses,
+        "distances": np.array([projection.distance for projection in projections]),
+        "sizes": np.array([minimum.class_sizes for minimum in minima]).reshape(-1, M),
+        "classes": np.array([minimum.classes for minimum in minima]).reshape(-1, width),
+        "weights": np.array([minimum.weights for minimum in minima]).reshape(-1, width),
+        "pairs": pairs,
+        "height": np.array([barrier.height for barrier in barriers]),
+        "l1": np.array([barrier.residual_l1 for barrier in barriers]),
+    }  # fmt: skip
+
+
+def all_descended(context: Context, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return `descended_minima` for each request, trained in blocks; only pairs within a block have barriers."""
+    cells, owners = [], []
+    for k, request in enumerate(requests):
+        for block, start in enumerate(range(0, request["n_runs"], RUNS_IN_BLOCK)):
+            cells.append(request | {"n_runs": min(RUNS_IN_BLOCK, request["n_runs"] - start), "block": block})
+            owners.append(k)
+    found = context.sweep(descended_minima, cells, cost=lambda cell: cell["n_runs"] * cell["width"] ** 1.8 / cell["rate"])
+    merged: list[dict[str, Any]] = []
+    for k, request in enumerate(requests):
+        parts = [part for part, owner in zip(found, owners, strict=True) if owner == k]
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in JOINED}
+        offsets = np.cumsum([0, *(len(part["sizes"]) for part in parts)])
+        joined["pairs"] = np.concatenate([part["pairs"] + offset for part, offset in zip(parts, offsets, strict=False)])
+        merged.append(request | joined)
+    return merged
