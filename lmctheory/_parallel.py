@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -25,6 +26,7 @@ def thread_count() -> int:
 @cache
 def blas() -> ThreadpoolController:
     """Return the controller of the BLAS threads; they stall for milliseconds when they compete with ours."""
+    importlib.import_module("scipy.linalg")  # compiled loops call SciPy's own BLAS, which is controlled only once it is loaded
     return ThreadpoolController()
 
 

@@ -1,4 +1,4 @@
-"""The arc-cosine kernel of degree one, ``K(u, v) = E[relu(u.x) relu(v.x)]`` for ``x ~ N(0, I)``, and its second derivatives."""
+"""The arc-cosine kernel of degree one, ``K(u, v) = E[relu(u.x) relu(v.x)]`` for ``x ~ N(0, I)``."""
 
 from __future__ import annotations
 
@@ -58,34 +58,3 @@ def unit_rows(X: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the row norms ``(n,)`` and the normalised rows ``(n, d)``; zero rows stay zero."""
     norms = np.linalg.norm(X, axis=1)
     return norms, X / np.where(norms > 0, norms, 1.0)[:, None]
-
-
-def kernel_hessian_row(
-    u_norm: float, u_unit: FloatArray, v_norms: FloatArray, v_units: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return the blocks ``d^2 K(u, v_j) / du du'`` and ``d^2 K(u, v_j) / du dv_j'``, each of shape ``(q, d, d)``, for ``u != 0``.
-
-    In the plane of u and v let e be the unit vector along ``u/|u| + v/|v|``, f that along ``v/|v| - u/|u|``, and
-    ``n = sin(p/2) e + cos(p/2) f`` the unit vector orthogonal to u on the side of v. Then, with ``^`` for unit vectors,
-
-        d^2 K / du du' = |v| sin p / (2 pi |u|) * (I - u^ u^' + n n')
-        d^2 K / du dv' = ((pi - p) I + sin p (e e' - f f')) / (2 pi)
-
-    Half angles come from ``|u^ + v^| = 2 cos(p/2)`` and ``|v^ - u^| = 2 sin(p/2)``, so nothing cancels near collinearity; e
-    and f are ill-defined only where ``sin p`` removes them. A zero v gives zero blocks.
-    """
-    d = u_unit.size
-    total, difference = u_unit + v_units, v_units - u_unit
-    total_norms, e = unit_rows(total)
-    difference_norms, f = unit_rows(difference)
-    half_sine, half_cosine = difference_norms / 2, total_norms / 2
-    supplement = np.pi - 2 * np.arctan2(half_sine, half_cosine)
-    sine = 2 * half_sine * half_cosine
-    n = half_sine[:, None] * e + half_cosine[:, None] * f
-    present = v_norms > 0
-    identity = np.eye(d)
-    same = (v_norms * sine / u_norm)[:, None, None] * (identity - np.outer(u_unit, u_unit) + n[:, :, None] * n[:, None, :])
-    cross = supplement[:, None, None] * identity + sine[:, None, None] * (
-        e[:, :, None] * e[:, None, :] - f[:, :, None] * f[:, None, :]
-    )
-    return same / (2 * np.pi), np.where(present[:, None, None], cross, 0.0) / (2 * np.pi)

@@ -8,9 +8,9 @@ import numpy as np
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
-from lmctheory._compiled.population import kernel_from_cosines, loss_and_gradient, row_norms, segment_losses
+from lmctheory._compiled.population import hessian_blocks, kernel_from_cosines, loss_and_gradient, row_norms, segment_losses
 from lmctheory.errors import InvalidInputError
-from lmctheory.kernels import kernel_hessian_row, unit_rows
+from lmctheory.kernels import unit_rows
 from lmctheory.networks import TwoLayerNet
 
 INPUTS = ("gaussian", "sphere")
@@ -75,13 +75,7 @@ class PopulationLoss:
         X, c = self.stack(net)
         m, d = net.W.shape
         norms, units = unit_rows(X)
-        hessian = np.zeros((m, d, m, d))
-        for i in np.flatnonzero(norms[:m]):
-            same, cross = kernel_hessian_row(norms[i], units[i], norms, units)
-            hessian[i] = 2.0 * c[i] * (c[:m, None, None] * cross[:m]).transpose(1, 0, 2)
-            others = np.delete(np.arange(len(c)), i)
-            hessian[i, :, i] = c[i] ** 2 * np.eye(d) + 2.0 * c[i] * np.tensordot(c[others], same[others], axes=1)
-        return self.scale * hessian.reshape(m * d, m * d)
+        return self.scale * hessian_blocks(units, norms, c, m).reshape(m * d, m * d)
 
     def segments(self, nets_a: Sequence[TwoLayerNet], nets_b: Sequence[TwoLayerNet]) -> Segments:
         """Return the loss on the straight lines from each of `nets_a` to its partner in `nets_b`; all have one shape."""
@@ -258,7 +252,7 @@ def population_hessian(net: TwoLayerNet, teacher: TwoLayerNet, inputs: str = "ga
 
     References
     ----------
-    [SS] Safran and Shamir 2018, section on the closed form; blocks as in `lmctheory.kernels.kernel_hessian_row`.
+    [SS] Safran and Shamir 2018, section on the closed form; blocks as in `lmctheory._compiled.population.hessian_blocks`.
 
     Examples
     --------

@@ -96,7 +96,7 @@ def test_exact_mean_is_the_double_integral():
 
 def test_exact_mean_agrees_with_samples():
     M, n = 3, 1500
-    heights = minima_pairs(11, M, M + 1, n, ("lightest",))["lightest_height"]
+    heights = minima_pairs(11, M, M + 1, n, "lightest")["lightest_height"]
     mean, deviation = uniform_double_descent.mean_at_next_width(M)
     assert abs(heights.mean() - mean) < 4 * deviation / np.sqrt(n)
     assert heights.std() == pytest.approx(deviation, rel=0.15)
@@ -206,8 +206,8 @@ def test_adversarial_minima_keep_their_barrier():
 
 
 def test_blocks_are_joined_in_order(monkeypatch):
-    request = {"M": 2, "width": 40, "n_pairs": 22, "matchings": ("lightest",)}
-    monkeypatch.setattr("validation.minima_pairs.BLOCK_SECONDS", 5 * pair_seconds(2, 40, ("lightest",)))
+    request = {"M": 2, "width": 40, "n_pairs": 22, "matchings": "lightest"}
+    monkeypatch.setattr("validation.minima_pairs.BLOCK_SECONDS", 5 * pair_seconds(2, 40, "lightest"))
     (found,) = all_pairs(CONTEXT, [request])
     blocks = [minima_pairs(CONTEXT.seed, **request | {"n_pairs": n, "block": k}) for k, n in enumerate((5, 5, 5, 5, 2))]
     np.testing.assert_array_equal(found["lightest_height"], np.concatenate([block["lightest_height"] for block in blocks]))

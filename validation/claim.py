@@ -82,12 +82,12 @@ class Context:
         cells: Sequence[dict[str, Any]],
         cost: Callable[[dict[str, Any]], float] = lambda _: 1.0,
     ) -> list[dict[str, Any]]:
-        """Return ``function(seed, **cell)`` for each cell of parameters: a dict of numbers and arrays.
+        """Return each cell of parameters with the numbers and arrays of ``function(seed, **cell)``, as one dict.
 
         `function` must be importable by name and depend on nothing but its arguments.
         """
         if self.folder is None:
-            return [function(self.seed, **cell) for cell in self.track(cells, cost)]
+            return [cell | function(self.seed, **cell) for cell in self.track(cells, cost)]
         study = Study(f"{function.__module__}.{function.__qualname__}", function, cells, self.seed, cost)
         options: dict[str, Any] = {"executor": self.executor, "workers": self.workers}
         found = run_study(study, self.folder, **options, progress=lambda share, done, failed: self.progress(share, failed))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,37 +32,38 @@ def minima_pairs(
     M: int,
     width: int,
     n_pairs: int,
-    matchings: Sequence[str],
+    matchings: str,
     law: str = "uniform",
     parameter: float = 0.0,
     block: int = 0,
 ) -> dict[str, Any]:
     """Return height, residual's L1 norm and number of leftovers of independent pairs, ``(n_pairs,)`` each, by matching.
 
-    "none" is no permutation at all. Every matching sees the same minima.
+    `matchings` are names joined by "+"; "none" is no permutation at all. Every matching sees the same minima.
     """
     key = [M, width, LAWS.index(law), round(1e6 * parameter), block]
     draw = np.random.default_rng(np.random.SeedSequence([seed, KEY_PAIRS, *key]))
     choose = np.random.default_rng(np.random.SeedSequence([seed, KEY_RANDOM, *key]))
-    found: dict[str, list[list[float]]] = {name: [] for name in matchings}
+    names = matchings.split("+")
+    found: dict[str, list[list[float]]] = {name: [] for name in names}
     for _ in range(n_pairs):
         a, b = (draw_minimum(M, width, law, parameter, draw) for _ in range(2))
-        for name in matchings:
+        for name in names:
             matching = np.arange(width) if name == "none" else name
             barrier = lmc.minima_barrier(a, b, matching, rng=choose if name == "random" else None)
             found[name].append([barrier.height, barrier.residual_l1, barrier.leftover])
-    result: dict[str, Any] = {"M": M, "width": width}
+    result: dict[str, Any] = {}
     for name, rows in found.items():
         height, l1, leftover = np.array(rows).T
         result |= {f"{name}_height": height, f"{name}_l1": l1, f"{name}_leftover": leftover}
     return result
 
 
-def pair_seconds(M: int, width: int, matchings: Sequence[str]) -> float:
+def pair_seconds(M: int, width: int, matchings: str) -> float:
     """Roughly what a pair costs; only for splitting the work and for progress."""
     cost = {"lightest": 3e-4 + 3.5e-7 * width, "random": 3e-4 + 2e-7 * width, "none": 3e-4 + 2e-8 * width * M}
     cost["swaps"] = 4e-4 + 1.2e-6 * M * width**1.25
-    return 3e-4 + 2e-7 * width + sum(cost[name] for name in matchings)
+    return 3e-4 + 2e-7 * width + sum(cost[name] for name in matchings.split("+"))
 
 
 def all_pairs(context: Context, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -80,12 +80,12 @@ def all_pairs(context: Context, requests: Sequence[dict[str, Any]]) -> list[dict
     merged: list[dict[str, Any]] = []
     for k, request in enumerate(requests):
         parts = [part for part, owner in zip(found, owners, strict=True) if owner == k]
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name not in ("M", "width")}
+        arrays = [name for name, value in parts[0].items() if isinstance(value, np.ndarray)]
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in arrays}
         merged.append(request | joined)
     return merged
 
 
-@cache  # two claims share these runs
 def descended_minima(
     seed: int, M: int, d: int, width: int, n_runs: int, init_scale: float, rate: float, block: int = 0
 ) -> dict[str, Any]:

@@ -167,3 +167,53 @@ def _kernel_sum(cosines, products, size):
         sine, supplement = sine_and_supplement(cosines[q])
         total += products[q] * (sine + supplement * min(1.0, max(-1.0, cosines[q])))
     return total
+
+
+@njit(cache=True, nogil=True)
+def hessian_blocks(units, norms, c, m):
+    """Return the Hessian of the loss with respect to W, shape ``(m, d, m, d)``, from unit rows and norms of ``X = [W; V]``.
+
+    In the plane of u and v let e be the unit vector along ``u/|u| + v/|v|``, f that along ``v/|v| - u/|u|``, and
+    ``n = sin(p/2) e + cos(p/2) f`` the unit vector orthogonal to u on the side of v. Then, with ``^`` for unit vectors,
+
+        d^2 K / du du' = |v| sin p / (2 pi |u|) * (I - u^ u^' + n n')
+        d^2 K / du dv' = ((pi - p) I + sin p (e e' - f f')) / (2 pi)
+
+    Half angles come from ``|u^ + v^| = 2 cos(p/2)`` and ``|v^ - u^| = 2 sin(p/2)``, so nothing cancels near collinearity; e
+    and f are ill-defined only where ``sin p`` removes them. Blocks of zero neurons are zero.
+    """
+    n, d = units.shape
+    hessian = np.zeros((m, d, m, d))
+    e, f, normal = np.empty(d), np.empty(d), np.empty(d)
+    for i in range(m):
+        if norms[i] == 0.0:
+            continue
+        u = units[i]
+        for k in range(d):
+            hessian[i, k, i, k] += c[i] * c[i]
+        for j in range(n):
+            if j == i or norms[j] == 0.0:
+                continue
+            for k in range(d):
+                e[k] = units[j, k] + u[k]
+                f[k] = units[j, k] - u[k]
+            e_norm, f_norm = math.sqrt(np.dot(e, e)), math.sqrt(np.dot(f, f))
+            half_cosine, half_sine = 0.5 * e_norm, 0.5 * f_norm
+            for k in range(d):
+                e[k] = e[k] / e_norm if e_norm > 0.0 else 0.0
+                f[k] = f[k] / f_norm if f_norm > 0.0 else 0.0
+                normal[k] = half_sine * e[k] + half_cosine * f[k]
+            sine = 2.0 * half_sine * half_cosine
+            supplement = math.pi - 2.0 * math.atan2(half_sine, half_cosine)
+            weight = c[i] * c[j] / math.pi
+            own = weight * norms[j] * sine / norms[i]
+            for k in range(d):
+                hessian[i, k, i, k] += own
+                for q in range(d):
+                    hessian[i, k, i, q] += own * (normal[k] * normal[q] - u[k] * u[q])
+            if j < m:
+                for k in range(d):
+                    hessian[i, k, j, k] += weight * supplement
+                    for q in range(d):
+                        hessian[i, k, j, q] += weight * sine * (e[k] * e[q] - f[k] * f[q])
+    return hessian

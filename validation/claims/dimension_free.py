@@ -16,10 +16,10 @@ LEVEL = 1 - 0.05 / len(DIMENSIONS)  # the intervals of all dimensions hold at on
 
 def experiment(context: Context) -> Outcome:
     """Apply the rule of the rate claim at each input dimension."""
-    n_runs = context.pick(quick=32, full=64)
+    n_runs = context.pick(quick=24, full=64)
     widths = [M * factor for factor in context.pick(quick=(2, 3, 4, 6, 8, 12, 16), full=(2, 3, 4, 6, 8, 12, 16, 24, 32))]
     cells = [(d, m) for d in DIMENSIONS for m in widths]
-    found = gd_ensembles(context, [(M, d, m) for d, m in cells], n_runs)
+    found = gd_ensembles(context, [(M, d, m) for d, m in cells], n_runs, polish=False)
     ensembles = dict(zip(cells, found, strict=True))
     fits, control = {}, {}
     for d in DIMENSIONS:
@@ -58,7 +58,8 @@ CLAIM = Claim(
     statement="The barrier modulo permutation is O(m^-1/2) whatever the input dimension d.",
     source="[ZLW], abstract",
     prediction="exponent <= -1/2 at d = M, 4M, 16M",
-    rule="The rule of the claim `rate` at each of d = M, 4M, 16M, with intervals that hold at once for the three dimensions "
+    rule="Runs stop at a loss of 1e-8, without polishing at any d. "
+    "The rule of the claim `rate` at each of d = M, 4M, 16M, with intervals that hold at once for the three dimensions "
     "(Bonferroni).",
     control="Synthetic barriers that decay as m^(-1/d) are refuted by the same rule.",
     experiment=experiment,

@@ -34,7 +34,7 @@ def experiment(context: Context) -> Outcome:
     widths = [8, 32, 128, 512, 2048, *context.pick(quick=(), full=(8192, 32_768, 131_072))]
     n_pairs = context.pick(quick=dict.fromkeys(widths, 150), full={m: 4000 if m <= 2048 else 6_400_000 // m for m in widths})
     wanted = [
-        {"M": M, "width": m, "n_pairs": n_pairs[m], "matchings": ("lightest",), "law": law, "parameter": parameter}
+        {"M": M, "width": m, "n_pairs": n_pairs[m], "matchings": "lightest", "law": law, "parameter": parameter}
         for law, parameter in [*((law, parameter) for law, parameter, _ in LAWS.values()), ("sparse", 0.1)]
         for m in widths
     ]

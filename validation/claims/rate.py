@@ -95,7 +95,8 @@ CLAIM = Claim(
     statement="For m >= 2M the barrier modulo permutation between GD solutions is O(m^-1/2).",
     source="[ZLW], abstract",
     prediction="exponent <= -1/2",
-    rule="Least squares of log(mean barrier over all pairs) on log m, networks resampled. Supported if the upper end of the 95 % "
+    rule="Runs are polished to a gradient norm of 1e-12. "
+    "Least squares of log(mean barrier over all pairs) on log m, networks resampled. Supported if the upper end of the 95 % "
     "interval of the exponent is at most -0.45, over all widths and over the upper half of them; refuted if a lower end is above "
     "-0.45. Curvature, and whether -1/2 is attained, are reported separately.",
     control="Synthetic barriers that decay as m^-1/4, as many and with the spread of the measured ones, are refuted by the rule.",

@@ -66,13 +66,13 @@ def experiment(context: Context) -> Outcome:
     pairs = context.pick(quick={2: 500, 4: 400, 8: 200, 16: 150}, full=dict.fromkeys(TEACHERS, 8000))
     at_next, controls, swaps = context.pick(quick=(1250, 30, 60), full=(40_000, 400, 2000))
     wanted: list[dict[str, Any]] = [
-        {"M": M, "width": m, "n_pairs": at_next if m == M + 1 else pairs[M], "matchings": ("lightest",)}
+        {"M": M, "width": m, "n_pairs": at_next if m == M + 1 else pairs[M], "matchings": "lightest"}
         for M in TEACHERS
         for m in ladder(context, M)
     ]
-    unmatched = [request | {"n_pairs": controls, "matchings": ("none",)} for request in wanted]
+    unmatched = [request | {"n_pairs": controls, "matchings": "none"} for request in wanted]
     swapped = [
-        request | {"n_pairs": swaps, "matchings": ("lightest", "swaps")}
+        request | {"n_pairs": swaps, "matchings": "lightest+swaps"}
         for request in wanted
         if request["M"] in context.pick(quick=(4,), full=TEACHERS)
         and request["M"] < request["width"] <= PEAK_LIMIT * request["M"]

@@ -29,10 +29,10 @@ def requests(context: Context) -> list[dict[str, Any]]:
     for M in context.pick(quick=(4,), full=(2, 4, 16)):
         for width, n_pairs in plan.items():
             if width >= 2 * M:
-                found.append({"M": M, "width": width, "n_pairs": n_pairs, "matchings": ("lightest", "random")})
+                found.append({"M": M, "width": width, "n_pairs": n_pairs, "matchings": "lightest+random"})
         for width, n_pairs in swaps.items():
             if width >= 2 * M and (M <= 4 or width <= 1000):
-                found.append({"M": M, "width": width, "n_pairs": n_pairs, "matchings": ("swaps",)})
+                found.append({"M": M, "width": width, "n_pairs": n_pairs, "matchings": "swaps"})
     return found
 
 
@@ -42,7 +42,7 @@ def experiment(context: Context) -> Outcome:
     fits: dict[tuple[int, str, str], list[lmc.RateFit]] = {}
     for M in sorted({e["M"] for e in ensembles}):
         for matching in ("lightest", "random", "swaps"):
-            mine = [e for e in ensembles if e["M"] == M and matching in e["matchings"]]
+            mine = [e for e in ensembles if e["M"] == M and matching in e["matchings"].split("+")]
             for quantity in QUANTITIES:
                 key = context.rng(KEY, M, len(fits))
                 fits[M, matching, quantity] = fit_both(
