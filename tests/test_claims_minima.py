@@ -76,6 +76,7 @@ def test_positive_relations_among_teachers():
     assert (minima_characterisation.DEPENDENT @ separating > 0).all()
 
 
+@pytest.mark.jit
 def test_perturbations_leave_the_manifold():
     cell = minima_characterisation.neighbours(3, 6, 8)
     assert (cell["member_losses"] <= cell["member_floors"]).all()
@@ -94,6 +95,7 @@ def test_exact_mean_is_the_double_integral():
         assert uniform_double_descent.mean_at_next_width(M)[0] == pytest.approx((1 - 1 / M) * integral, rel=1e-5)
 
 
+@pytest.mark.jit
 def test_exact_mean_agrees_with_samples():
     M, n = 3, 1500
     heights = minima_pairs(11, M, M + 1, n, "lightest")["lightest_height"]
@@ -235,6 +237,7 @@ def test_dimension_rule():
     assert dimension_free_minima.decide([(value, value, floor), (value / 2, value, floor)]) is R
 
 
+@pytest.mark.jit
 def test_general_code_gives_the_exact_barrier_in_a_rotated_frame():
     cell = dimension_free_minima.compared_barriers(2, 6, 9, 3)
     assert dimension_free_minima.decide([(cell["gaussian"], cell["exact"], cell["floor"])]) is S
