@@ -17,7 +17,7 @@ LEVEL = 1 - 0.05 / len(DIMENSIONS)  # the intervals of all dimensions hold at on
 def experiment(context: Context) -> Outcome:
     """Apply the rule of the rate claim at each input dimension."""
     n_runs = context.pick(quick=24, full=64)
-    widths = [M * factor for factor in context.pick(quick=(2, 3, 4, 6, 8, 12, 16), full=(2, 3, 4, 6, 8, 12, 16, 24, 32))]
+    widths = [M * factor for factor in context.pick(quick=(2, 3, 4, 6, 8, 16), full=(2, 3, 4, 6, 8, 12, 16, 24, 32))]
     cells = [(d, m) for d in DIMENSIONS for m in widths]
     found = gd_ensembles(context, [(M, d, m) for d, m in cells], n_runs, polish=False)
     ensembles = dict(zip(cells, found, strict=True))
@@ -58,7 +58,7 @@ CLAIM = Claim(
     statement="The barrier modulo permutation is O(m^-1/2) whatever the input dimension d.",
     source="[ZLW], abstract",
     prediction="exponent <= -1/2 at d = M, 4M, 16M",
-    rule="Runs stop at a loss of 1e-8, without polishing at any d. "
+    rule="Runs stop at a loss of 1e-7, without polishing at any d. "
     "The rule of the claim `rate` at each of d = M, 4M, 16M, with intervals that hold at once for the three dimensions "
     "(Bonferroni).",
     control="Synthetic barriers that decay as m^(-1/d) are refuted by the same rule.",
