@@ -316,15 +316,15 @@ def _gd_data():
     }
 
 
-@pytest.mark.parametrize(
-    ("figure", "data"),
-    [
-        ("uniform_double_descent", _double_descent_data),
-        ("uniform_rate", _rate_data),
-        ("law_matters", _law_data),
-        ("gd_law", _gd_data),
-    ],
-)
+MINIMA_DATA = {  # made-up numbers for every figure of minima
+    "uniform_double_descent": _double_descent_data,
+    "uniform_rate": _rate_data,
+    "law_matters": _law_data,
+    "gd_law": _gd_data,
+}
+
+
+@pytest.mark.parametrize(("figure", "data"), MINIMA_DATA.items())
 def test_figures_of_minima_are_drawn_from_saved_numbers_alone(figure, data, tmp_path):
     write_json(tmp_path / "claims" / f"{FIGURES[figure]}.json", {"provenance": {}, "data": as_json(data())})
     pdf, png, _ = save(figure, tmp_path, tmp_path / "figures")

@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from test_claims_minima import MINIMA_DATA
 
 import lmctheory as lmc
 import paper_figures
@@ -16,6 +17,7 @@ from lmctheory.errors import InvalidInputError
 from paper_figures import FIGURES, figures_of
 from paper_figures.__main__ import main
 from paper_figures.files import MissingDataError, caption, inline_svg, save
+from validation.claim import as_json
 from validation.claims import CLAIMS
 
 PROVENANCE = {"scale": "quick", "seed": 3, "python": "3", "machine": "any", "versions": {"lmctheory": "0"}}
@@ -46,6 +48,7 @@ def _data():
             "ensembles": records[4] + records[16],
             "fits": {str(d): both for d, both in fits.items()},
         },
+        **{FIGURES[figure]: as_json(data()) for figure, data in MINIMA_DATA.items()},
     }
 
 
@@ -144,7 +147,7 @@ def test_unusable_result_files_are_named(results, capsys, content, error, messag
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["double-descent"], "did you mean double_descent?"),
+        (["double-descent"], "did you mean double_descent"),
         (["zzz"], "there are double_descent, rate, dimension_free"),
         (["--results", "."], "--results must name the results folder of a study"),
     ],

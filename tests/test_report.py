@@ -295,7 +295,7 @@ def test_an_unwritable_folder_is_refused_in_one_line(results, capsys, monkeypatc
 
     monkeypatch.setattr(command, "write_page", refuse)
     assert command.main(["report", "--out", str(results)]) == 2
-    assert capsys.readouterr().err == "cannot write the report: [Errno 13] Permission denied\n"
+    assert capsys.readouterr().err == "python -m validation: error: [Errno 13] Permission denied\n"
 
 
 def test_sources_are_those_of_the_readme():

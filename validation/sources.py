@@ -8,6 +8,7 @@ from collections.abc import Iterable
 SOURCES = {
     "ZLW": "Zhan, Li, Wu, *Analyzing the Role of Permutation Invariance in Linear Mode Connectivity*, AISTATS 2025 "
     "(cited from its abstract).",
+    "LLW": "Lin, Li, Wu, *Exploring Neural Network Landscapes: Star-Shaped and Geodesic Connectivity*, 2024.",
     "ESSN": "Entezari, Sedghi, Saukh, Neyshabur, *The role of permutation invariance in linear mode connectivity of neural "
     "networks*, ICLR 2022.",
     "AHS": "Ainsworth, Hayase, Srinivasa, *Git Re-Basin*, ICLR 2023.",

@@ -25,7 +25,7 @@ def widths_for(M: int) -> list[int]:
 def experiment(context: Context) -> Outcome:
     """Train, measure all pairs, and decide by intervals that hold at once for every width and both teachers."""
     cells = [(M, d, m) for M, d in TEACHERS for m in widths_for(M)]
-    n_runs = [context.pick(quick=32 if m < 3 * M else 16, full=96) for M, _, m in cells]  # wide ones cost most and differ most
+    n_runs = [context.pick(quick=32 if m < 4 * M else 16, full=96) for M, _, m in cells]  # wide ones cost most and differ most
     ensembles = gd_ensembles(context, cells, n_runs)
     verdict, shape = _decide(context, ensembles, [e.modulo for e in ensembles])
     control, control_shape = _decide(context, ensembles, [e.unaligned for e in ensembles])
