@@ -18,7 +18,7 @@ GRADIENT_TOL = 1e-12
 MAX_ITERATIONS = 200
 DAMPING_LIMIT = 1e12
 NEGLIGIBLE = 1e-3  # share of the largest norm below which a neuron may be set to zero
-DENSE_LIMIT = 1500  # weights up to which a dense Hessian is factorised at every iteration (a second each there)
+DENSE_LIMIT = 2500  # weights up to which a dense Hessian is factorised at every iteration (half a second each there)
 
 
 @dataclass(frozen=True)
