@@ -211,7 +211,7 @@ CLAIM = Claim(
     name="uniform-double-descent",
     statement="Between uniform minima the barrier modulo permutation is zero at m = M, rises to a peak, and descends.",
     source="[ZLW], abstract; exact mean at m = M + 1: ours",
-    prediction="0 at m=M; (1-1/M)/8 int_0^1 h(1,s) ds at m=M+1; peak below 2.5M; descent to 8M",
+    prediction="0 at m=M; the exact mean at m=M+1; peak below 2.5M; descent to 8M",
     rule="Independent pairs, M = 2, 4, 8, 16, lightest leftovers (optimal at m = M + 1, an upper bound beyond). "
     "Supported if for every M: all barriers at m = M are exactly 0; the mean at m = M + 1 agrees with the quadrature "
     "within the 99 % interval (all M at once, exact variance), whose half-width is at most 15 % (quick) or 4 % (full); "
