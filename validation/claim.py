@@ -128,8 +128,8 @@ class Outcome:
 class Claim:
     """A statement that numbers can support or refute.
 
-    `rule` is the decision rule and `control` the negative control, both to be fixed before the numbers are seen; `experiment` applies
-    them. Which figures draw the outcome's data is recorded in `paper_figures.FIGURES`.
+    `rule` is the decision rule and `control` the negative control, both to be fixed before the numbers are seen; `experiment`
+    applies them. Which figures draw the outcome's data is recorded in `paper_figures.FIGURES`.
     """
 
     name: str
