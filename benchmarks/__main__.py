@@ -54,6 +54,7 @@ def _per_step(run: Callable[[int], None], steps: int) -> float:
 
 def _steps_for(run: Callable[[int], None]) -> int:
     """Number of steps that takes about `SECONDS`."""
+    run(1)  # compiles
     steps = 1
     while True:
         started = time.perf_counter()
