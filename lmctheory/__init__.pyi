@@ -15,6 +15,8 @@ from .errors import LmcError as LmcError
 from .errors import MissingDependencyError as MissingDependencyError
 from .errors import SchedulerError as SchedulerError
 from .errors import StoreError as StoreError
+from .families import SimplexBarrier as SimplexBarrier
+from .families import simplex_barrier as simplex_barrier
 from .kernels import relu_kernel as relu_kernel
 from .minima import MembershipCheck as MembershipCheck
 from .minima import MinimaBarrier as MinimaBarrier

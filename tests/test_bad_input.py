@@ -99,6 +99,18 @@ CALLS = [
     (lambda: lmc.pairwise_barriers([NET, NET], T, align=[]), "align", "at least one", "none"),
     (lambda: lmc.pairwise_barriers([NET, NET], T, align="best"), "align", "'weights'", "'best'"),
     (lambda: lmc.pairwise_barriers([NET, NET], T, align=None), "align", "", "None"),
+    # families
+    (lambda: NET.pad(1), "width", "at least 2", "1"),
+    (lambda: NET.pad(3, np.nan), "output", "finite", "nan"),
+    (lambda: lmc.simplex_barrier([], T), "networks", "at least one", "none"),
+    (lambda: lmc.simplex_barrier(NET, T), "networks", "sequence", "TwoLayerNet"),
+    (lambda: lmc.simplex_barrier([NET, FLAT], T), "networks[1]", "d = 3", "d = 2"),
+    (lambda: lmc.simplex_barrier([NET, NET.W], T), "networks[1]", "TwoLayerNet", "array"),
+    (lambda: lmc.simplex_barrier([NET, NET], T, [[0, 1]]), "permutations", "(2, 2)", "(1, 2)"),
+    (lambda: lmc.simplex_barrier([NET, WIDE], T, [[0, 1], [0, 1]]), "permutations", "(2, 3)", "(2, 2)"),
+    (lambda: lmc.simplex_barrier([NET, NET], T, [[0, 1], [1, 1]]), "permutations[1]", "exactly once", "[1, 1]"),
+    (lambda: lmc.simplex_barrier([NET, NET], T, grid_size=1), "grid_size", "at least 2", "1"),
+    (lambda: lmc.simplex_barrier([NET, NET], T, inputs="cube"), "inputs", "'sphere'", "'cube'"),
     # training
     (lambda: train(), "width", "exactly one of width and init", "None"),
     (lambda: train(width=2, init=NET), "init", "exactly one of width and init", "width=2"),
