@@ -118,7 +118,7 @@ def simplex_barrier(
     """
     loss = PopulationLoss(teacher, inputs)
     members = padded_networks(loss, networks)
-    perms = member_permutations(permutations, members)
+    perms = member_permutations("permutations", permutations, members)
     k = len(members)
     most = lattice_steps(k, GRID_SIZE - 1, MOST_POINTS)
     steps = most if grid_size is None else _checks.integer("grid_size", grid_size, 2) - 1
