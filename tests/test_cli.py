@@ -202,7 +202,7 @@ def test_align_by_the_barrier(files, capsys):
     assert found["is_optimal"] is True
     assert found["height"] == pytest.approx(expected.height, rel=1e-9)
     assert found["time_limit"] == 60
-    assert f"optimal: no permutation is below {found['lower_bound']:.6g}, by {found['nodes']} bounds" in run(capsys, *exact)[1]
+    assert f"optimal: no permutation is below {found['lower_bound']:.6g} (nodes: {found['nodes']})" in run(capsys, *exact)[1]
 
 
 def test_sharpness(files, capsys):

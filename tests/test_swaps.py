@@ -96,6 +96,7 @@ def test_heights_are_those_on_the_same_grid(grid_size):
     assert found.height == lmc.barrier(net_a, net_b, teacher, "barrier", grid_size=grid_size).height
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("noise", [0.0, 1e-10, 1e-3])
 def test_planted_permutation_is_recovered(noise):
     net, perm = random_net(12, 5, 0), np.random.default_rng(0).permutation(12)
@@ -126,6 +127,7 @@ def test_search_finds_the_optimum_between_small_minima(m):
         assert found.height == pytest.approx(best, rel=1e-6, abs=found.loss_floor)
 
 
+@pytest.mark.jit
 @settings(max_examples=20)
 @given(data=st.data())
 def test_order_of_neurons_does_not_matter(data):
