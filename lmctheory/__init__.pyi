@@ -32,7 +32,10 @@ from .objectives import population_hessian as population_hessian
 from .objectives import population_loss as population_loss
 from .rates import RateFit as RateFit
 from .rates import fit_rate as fit_rate
+from .samples import SampleLoss as SampleLoss
 from .stability import sharpness as sharpness
+from .training import Checkpoints as Checkpoints
+from .training import History as History
 from .training import TrainingResult as TrainingResult
 from .training import train as train
 

@@ -49,21 +49,22 @@ class PopulationLoss:
         self.check(name, net)
         return np.vstack([net.W, self.teacher.W]), np.concatenate([net.a, -self.teacher.a])
 
-    def value_and_gradient(self, net: TwoLayerNet) -> tuple[float, FloatArray]:
-        """Return the loss, never negative, and ``dL/dW``."""
+    def value_and_gradients(self, net: TwoLayerNet) -> tuple[float, FloatArray, FloatArray]:
+        """Return the loss, never negative, ``dL/dW`` and ``dL/da_i = 2 [(K(W, W) a)_i - (K(W, V) b)_i]``."""
         X, c = self.stack(net)
         m, n = net.width, len(c)
         norms, inverse_norms = np.empty(n), np.empty(n)
         row_norms(X, norms, inverse_norms)
-        gradient = np.empty((m, X.shape[1]))
-        value = loss_and_gradient(X, c, m, self.teacher_energy, norms, inverse_norms, np.empty(n), np.empty((m, n)), gradient)
+        gradient, output_gradient = np.empty((m, X.shape[1])), np.empty(m)
+        value = loss_and_gradient(
+            X, c, m, self.teacher_energy, norms, inverse_norms, np.empty(n), np.empty((m, n)), gradient, output_gradient
+        )
         value = max(value, 0.0) if np.isfinite(value) else np.inf  # beyond weights of 1e150 squares overflow
-        return value * self.scale, gradient * self.scale
+        return value * self.scale, gradient * self.scale, output_gradient * self.scale
 
-    def output_gradient(self, net: TwoLayerNet) -> FloatArray:
-        """Return ``dL/da_i = 2 [(K(W, W) a)_i - (K(W, V) b)_i]``."""
-        kernel, c = self._kernel(net)
-        return 2.0 * self.scale * (kernel[: net.width] @ c)
+    def value_and_gradient(self, net: TwoLayerNet) -> tuple[float, FloatArray]:
+        """Return the loss, never negative, and ``dL/dW``."""
+        return self.value_and_gradients(net)[:2]
 
     def floor(self, net: TwoLayerNet) -> float:
         """Return the rounding error to expect: ``4 eps |c|' K(X, X) |c|``, the size of the terms that cancel."""
@@ -236,8 +237,7 @@ def population_gradient(net: TwoLayerNet, teacher: TwoLayerNet, inputs: str = "g
     >>> grad_W, grad_a
     (array([[1., 0.]]), array([2.]))
     """
-    loss = PopulationLoss(teacher, inputs)
-    return loss.value_and_gradient(net)[1], loss.output_gradient(net)
+    return PopulationLoss(teacher, inputs).value_and_gradients(net)[1:]
 
 
 def population_hessian(net: TwoLayerNet, teacher: TwoLayerNet, inputs: str = "gaussian") -> FloatArray:

@@ -36,8 +36,8 @@ def _gradient_row(gram, inverse_norm, inverse_norms, c, mass, start, stop):
 
 
 @njit(cache=True, nogil=True)
-def loss_and_gradient(X, c, m, teacher_energy, norms, inverse_norms, mass, coefficients, gradient):
-    """Write ``dL/dW`` into `gradient` ``(m, d)`` and return the loss; `teacher_energy` is ``b' K(V, V) b``.
+def loss_and_gradient(X, c, m, teacher_energy, norms, inverse_norms, mass, coefficients, gradient, output_gradient):
+    """Write ``dL/dW`` ``(m, d)`` and ``dL/da`` ``(m,)`` and return the loss; `teacher_energy` is ``b' K(V, V) b``.
 
     Norms of teacher rows must stand in `norms` and `inverse_norms`; those of the student are computed here.
     Scratch: `mass` ``(m + M,)``, `coefficients` ``(m, m + M)``. Rows of zero neurons get a zero gradient (relu'(0) = 0).
@@ -55,11 +55,13 @@ def loss_and_gradient(X, c, m, teacher_energy, norms, inverse_norms, mass, coeff
         row = coefficients[i]
         if norms[i] == 0.0:
             row[:] = 0.0
+            output_gradient[i] = 0.0
             continue
         row[i] *= 2.0  # a cosine of 2 counts as exactly 1: the angle of a neuron with itself is 0, not 1e-8
         radial, student = _gradient_row(row, inverse_norms[i], inverse_norms, c, mass, 0, m)
         teacher_radial, cross = _gradient_row(row, inverse_norms[i], inverse_norms, c, mass, m, n)
         loss += mass[i] * (student + 2.0 * cross) / (2.0 * math.pi)
+        output_gradient[i] = norms[i] * (student + cross) / math.pi
         row[i] += (radial + teacher_radial) * inverse_norms[i]
         scale = c[i] / math.pi
         for j in range(n):
