@@ -38,14 +38,15 @@ class TrainingResult:
         "gradient_tol", "loss_tol", "max_steps" or "diverged": what ended descent.
     behaviour : tuple of str
         What descent was doing when it ended: "converged" if it met a tolerance, "diverged" if the loss passed 1e100, and
-        else, from the iterates ``theta_T`` (all weights), with ``s = |theta_T - theta_{T-1}|``:
+        else, with ``theta_t`` all weights at step t, ``s_t = |theta_t - theta_{t-1}|`` and ``r_t = |theta_t - theta_{t-2}|``, at all
+        of the last 15 steps,
 
-        - "at rest": ``s`` is rounding, at most ``8 eps |theta_T|``;
-        - "noise": steps were random ("sgd");
-        - "drift": ``|theta_T - theta_{T-2}| >= 1.9 s``, two steps in one direction;
-        - "damped oscillation": ``|theta_T - theta_{T-2}| < s``, and s is less than half of what it was at T/2;
-        - "period-two oscillation": ``|theta_T - theta_{T-2}| <= s / 10``, and s has not shrunk so;
-        - "unsettled": nothing of this, or T < 4.
+        - "at rest": ``s_t <= 1e-12 |theta_T|``, rounding;
+        - "noise": steps are random ("sgd");
+        - "drift": ``r_t >= 1.9 s_t``, steps go in one direction;
+        - "period-two oscillation": ``r_t <= s_t / 10``, and the last step is at least half as long as one at T/2;
+        - "damped oscillation": ``r_t < s_t``, and it is shorter than that;
+        - "unsettled": nothing of this, or T < 64.
     polish : tuple of Polish or None
         What polishing did, one entry a run; empty without polishing, None for a diverged run.
     history : tuple of History

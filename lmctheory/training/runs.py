@@ -157,6 +157,9 @@ def complete(run: Run, stop: np.ndarray) -> Ending:
             kept[step] = run.network()
         if ended:
             break
+    if reason == compiled.DIVERGED:  # batches may not show it before the iterate has been kept
+        recorded.pop(run.step, None)
+        kept.pop(run.step, None)
     return Ending(
         network=run.network(),
         measurements=run.measure(),

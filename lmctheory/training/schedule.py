@@ -21,7 +21,7 @@ def steps_of_interest(name: str, value: int | ArrayLike | None, max_steps: int) 
         return np.empty(0, dtype=np.intp)
     if isinstance(value, (Real, str)):
         count = _checks.integer(name, value, 2)
-        return np.unique(np.rint([0, *np.geomspace(1, max_steps, count - 1)]).astype(np.intp))
+        return np.unique(np.rint([0, *np.geomspace(max_steps, 1, count - 1)]).astype(np.intp))
     given = _checks.real_array(name, value, 1)
     if (given != np.rint(given)).any() or (np.diff(given) <= 0).any():
         raise InvalidInputError(f"{name} must be a number of steps or increasing integers, got {given.tolist()}")
