@@ -134,8 +134,8 @@ def test_polished_run_keeps_the_history_of_descent():
 
 @pytest.mark.parametrize("rate", [1.02, 1.1, 1.2])
 def test_orbit_of_period_two_of_the_product_loss(rate):
-    """With one weight and its output weight the loss is ``(a w - 1)^2 / 2``. From ``a = w``, at rates from 1 to sqrt(5) - 1, descent
-    tends to the orbit between x and y with ``x^2 + y^2 = 1 + 1 / rate`` and ``x y = 1 / rate``."""
+    """With one weight and its output weight the loss is ``(a w - 1)^2 / 2``. From ``a = w``, at rates from 1 to sqrt(5) - 1,
+    descent tends to the orbit between x and y with ``x^2 + y^2 = 1 + 1 / rate`` and ``x y = 1 / rate``."""
     result = short(
         teacher=LINE,
         init=lmc.TwoLayerNet([[1.1]], [1.1]),
@@ -175,7 +175,7 @@ def test_behaviour_of_one_weight(options, expected):
 
 
 def test_polishing_does_not_change_what_descent_was_doing():
-    """Above the threshold of the only minimum, 1.1 at m = M = 2, descent oscillates and would never come to the polished network."""
+    """Above the threshold of the only minimum, 1.1 at m = M = 2, descent oscillates, and never ends in the polished network."""
     teacher = lmc.orthonormal_teacher(2, 2)
     result = short(teacher=teacher, width=2, learning_rate=[1.05, 1.15], n_runs=2, max_steps=2000, gradient_tol=1e-9, polish=True)
     assert result.behaviour == ("converged", "period-two oscillation")

@@ -28,7 +28,7 @@ def test_loss_and_gradients_agree_with_array_expressions(n, m, M, d):
 
 
 def test_gradients_are_derivatives_of_the_loss():
-    """The loss is quadratic in each weight while no input crosses a kink, so that central differences are exact up to rounding."""
+    """The loss is quadratic in each weight while no input crosses a kink: central differences are exact up to rounding."""
     net, teacher = random_net(3, 2, 3), random_net(2, 2, 4)
     points, h = np.random.default_rng(5).normal(size=(20, 2)), 1e-5
     assert np.abs(points @ net.W.T).min() > 5 * h

@@ -129,6 +129,7 @@ def squared_distance(net, other):
     return ((net.W - other.W) ** 2).sum()
 
 
+@pytest.mark.jit
 def test_descent_on_many_samples_approaches_descent_on_the_population_loss():
     """Errors of means over n inputs: squared distances fall as 1/n."""
     start = random_net(4, 4, 3)
@@ -141,6 +142,7 @@ def test_descent_on_many_samples_approaches_descent_on_the_population_loss():
     assert found[8000] < 1e-2 * squared_distance(limit, start)
 
 
+@pytest.mark.jit
 def test_stochastic_descent_on_large_batches_approaches_descent():
     start = random_net(4, 4, 3)
     limit = short(init=start).networks[0]

@@ -38,8 +38,8 @@ class TrainingResult:
         "gradient_tol", "loss_tol", "max_steps" or "diverged": what ended descent.
     behaviour : tuple of str
         What descent was doing when it ended: "converged" if it met a tolerance, "diverged" if the loss passed 1e100, and
-        else, with ``theta_t`` all weights at step t, ``s_t = |theta_t - theta_{t-1}|`` and ``r_t = |theta_t - theta_{t-2}|``, at all
-        of the last 15 steps,
+        else, with ``theta_t`` all weights at step t, ``s_t = |theta_t - theta_{t-1}|``, ``r_t = |theta_t - theta_{t-2}|``, at
+        all of the last 15 steps,
 
         - "at rest": ``s_t <= 1e-12 |theta_T|``, rounding;
         - "noise": steps are random ("sgd");
