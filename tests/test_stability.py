@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from reference import EPS, hessian_scale
 
 import lmctheory as lmc
+from lmctheory.stability import DENSE_LIMIT
 from lmctheory.strategies import networks, permutations, teachers
 
 
@@ -15,6 +16,20 @@ def test_sharpness_is_the_largest_eigenvalue_of_the_hessian(data):
     net, teacher = data.draw(networks(input_dim=d, width=data.draw(st.integers(1, 3)))), data.draw(teachers(d))
     expected = np.linalg.eigvalsh(lmc.population_hessian(net, teacher))[-1]
     assert abs(lmc.sharpness(net, teacher) - expected) <= 64 * d * EPS * hessian_scale(net, teacher)
+
+
+@pytest.mark.parametrize(("m", "M", "d"), [(45, 4, 3), (12, 1, 20), (10, 8, 30)])
+def test_lanczos_agrees_with_the_dense_hessian(m, M, d):
+    """Also in the span, where neurons are zero, equal, opposite, or nearly collinear."""
+    rng = np.random.default_rng(m)
+    W, a = rng.normal(size=(m, d)), rng.normal(size=m)
+    W[0], W[1], W[2], W[4] = 0.0, W[3], -W[3], W[3] * (1 + 1e-9 * rng.normal(size=d))
+    net, teacher = lmc.TwoLayerNet(W, a), lmc.TwoLayerNet(rng.normal(size=(M, d)))
+    assert m * min(d, m + M) > DENSE_LIMIT
+    expected = np.linalg.eigvalsh(lmc.population_hessian(net, teacher))[-1]
+    assert lmc.sharpness(net, teacher) == pytest.approx(expected, rel=1e-10)
+    assert lmc.sharpness(net, teacher) == lmc.sharpness(net, teacher)
+    assert lmc.sharpness(net, teacher, "sphere") == pytest.approx(expected / d, rel=1e-10)
 
 
 @given(st.data())
@@ -30,8 +45,10 @@ def test_sharpness_of_one_neuron_is_its_squared_output_weight():
     assert lmc.sharpness(teacher, teacher, "sphere") == pytest.approx(4.5, rel=1e-14)
 
 
-def test_sharpness_of_zero_neurons_is_zero():
-    assert lmc.sharpness(lmc.TwoLayerNet(np.zeros((2, 3))), lmc.orthonormal_teacher(2, 3)) == 0.0
+@pytest.mark.parametrize("m", [2, 100])
+def test_sharpness_of_zero_neurons_is_zero(m):
+    assert lmc.sharpness(lmc.TwoLayerNet(np.zeros((m, 3))), lmc.orthonormal_teacher(2, 3)) == 0.0
+    assert lmc.sharpness(lmc.TwoLayerNet(np.ones((m, 3)), np.zeros(m)), lmc.orthonormal_teacher(2, 3)) == 0.0
 
 
 @pytest.mark.parametrize(("M", "copies", "d"), [(2, 1, 2), (4, 1, 4), (4, 8, 4), (4, 3, 40), (8, 2, 9)])
