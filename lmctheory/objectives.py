@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
-from lmctheory._compiled.population import hessian_blocks, kernel_from_cosines, loss_and_gradient, row_norms, segment_losses
+from lmctheory._compiled.hessian import hessian_blocks, hessian_product, hessian_structure
+from lmctheory._compiled.population import kernel_from_cosines, loss_and_gradient, row_norms, segment_losses
 from lmctheory.errors import InvalidInputError
 from lmctheory.kernels import unit_rows
 from lmctheory.networks import TwoLayerNet
@@ -77,6 +78,21 @@ class PopulationLoss:
         m, d = net.W.shape
         norms, units = unit_rows(X)
         return self.scale * hessian_blocks(units, norms, c, m).reshape(m * d, m * d)
+
+    def hessian_product(self, net: TwoLayerNet) -> Callable[[FloatArray], FloatArray]:
+        """Return the map ``D -> H D`` of directions ``(m, d)``, with H the Hessian with respect to W, which is never formed.
+
+        What all products share is computed here, at ``m (m + M) d`` operations; a product costs four matrix products with
+        ``(m, m + M)`` matrices, which are the memory.
+        """
+        X, c = self.stack(net)
+        norms, units = unit_rows(X)
+        rise, fall, bend, scalar = hessian_structure(units, norms, c, net.width)
+
+        def product(direction: FloatArray) -> FloatArray:
+            return self.scale * hessian_product(units, c, rise, fall, bend, scalar, np.ascontiguousarray(direction))
+
+        return product
 
     def segments(self, nets_a: Sequence[TwoLayerNet], nets_b: Sequence[TwoLayerNet]) -> Segments:
         """Return the loss on the straight lines from each of `nets_a` to its partner in `nets_b`; all have one shape."""
@@ -252,7 +268,7 @@ def population_hessian(net: TwoLayerNet, teacher: TwoLayerNet, inputs: str = "ga
 
     References
     ----------
-    [SS] Safran and Shamir 2018, section on the closed form; blocks as in `lmctheory._compiled.population.hessian_blocks`.
+    [SS] Safran and Shamir 2018, section on the closed form; blocks as in `lmctheory._compiled.hessian`.
 
     Examples
     --------

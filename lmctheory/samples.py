@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -52,3 +54,17 @@ class SampleLoss:
         gradient, output_gradient = np.empty(net.W.shape), np.empty(m)
         value = sample_loss_and_gradient(self.samples, X, c, m, scratch, np.empty(net.W.shape), gradient, output_gradient)
         return value, gradient, output_gradient
+
+    def hessian_product(self, net: TwoLayerNet) -> Callable[[FloatArray], FloatArray]:
+        """Return the map ``D -> H D`` of directions ``(m, d)``, with H the Hessian with respect to W where no input is on a kink.
+
+        There ``H = (2/n) sum_i g_i g_i'`` with ``g_i`` the gradient of ``f(x_i)``: it does not depend on the teacher.
+        """
+        self._population.check("net", net)
+        active = (self.samples @ net.W.T > 0) * net.a
+
+        def product(direction: FloatArray) -> FloatArray:
+            changes = (active * (self.samples @ direction.T)).sum(axis=1)
+            return 2.0 / len(self.samples) * (active * changes[:, None]).T @ self.samples
+
+        return product

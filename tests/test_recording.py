@@ -63,7 +63,13 @@ def test_history_is_what_the_networks_at_checkpoints_have(kind):
         assert checkpoints.networks[-1].W.tobytes() == end.W.tobytes()
         for k, net in enumerate(checkpoints.networks):
             assert history.losses[k] == lmc.population_loss(net, teacher)
-            assert history.sharpness[k] == pytest.approx(np.linalg.eigvalsh(lmc.population_hessian(net, teacher))[-1], rel=1e-9)
+            assert history.sharpness[k] == lmc.sharpness(net, teacher, samples=options.get("samples"))
+            found, expected = history.sparsity[k], lmc.sparsity(net, teacher)
+            assert (found.dead_share, found.gini, *found.class_sizes) == (
+                expected.dead_share,
+                expected.gini,
+                *expected.class_sizes,
+            )
             np.testing.assert_allclose(history.neuron_norms[k], np.linalg.norm(net.W, axis=1), rtol=1e-15)
             gradients = lmc.population_gradient(net, teacher)
             if "samples" in options:

@@ -56,6 +56,28 @@ def test_means_over_many_inputs_approach_the_population_loss_and_gradients():
         assert (np.abs(np.mean(found, axis=0) - expected) < 4 * errors).all()
 
 
+@pytest.mark.parametrize(("m", "d"), [(1, 1), (3, 2), (20, 8)])
+def test_hessian_product_and_sharpness(m, d):
+    """The Hessian is exact: gradients are linear while no input crosses a kink. Dense up to 128 weights, Lanczos beyond."""
+    net, teacher, h = random_net(m, d, 3), random_net(2, d, 4), 1e-6
+    points = np.random.default_rng(5).normal(size=(30, d))
+    points = points[np.abs(points @ net.W.T).min(axis=1) > 1e-4]
+    assert len(points) > 5
+    loss = lmc.SampleLoss(teacher, points)
+    hessian = np.empty((m * d, m * d))
+    for k, unit in enumerate(np.eye(m * d).reshape(-1, m, d)):
+        up, down = (loss.value_and_gradients(lmc.TwoLayerNet(net.W + s * h * unit, net.a))[1] for s in (1, -1))
+        hessian[k] = ((up - down) / (2 * h)).ravel()
+        np.testing.assert_allclose(loss.hessian_product(net)(unit).ravel(), hessian[k], rtol=0, atol=1e-8)
+    assert lmc.sharpness(net, teacher, samples=points) == pytest.approx(np.linalg.eigvalsh(hessian)[-1], rel=1e-8)
+
+
+def test_sharpness_where_no_input_reaches_a_neuron():
+    for m in (2, 40):
+        net, points = lmc.TwoLayerNet(np.ones((m, 4))), -np.ones((3, 4))
+        assert lmc.sharpness(net, lmc.orthonormal_teacher(2, 4), samples=points) == 0
+
+
 @given(st.integers(0, 1000), st.integers(1, 5), st.integers(1, 3), st.integers(1, 6))
 def test_permuting_neurons_or_points_and_rotating_inputs_changes_nothing(seed, m, d, n):
     draw = np.random.default_rng(seed)

@@ -97,8 +97,8 @@ def train(
         Follow descent by a second-order phase down to a gradient norm of 1e-12; see `TrainingResult.polish`. For the population
         loss and fixed output weights only.
     record : int or array_like of int, optional
-        Steps at which losses, sharpness and norms of neurons are recorded: increasing steps from 0 to `max_steps`, or a number
-        of log-spaced ones, at least 2. The last step of a run is added. See `TrainingResult.history`.
+        Steps at which losses, sharpness, norms of neurons and sparsity are recorded: increasing steps from 0 to `max_steps`, or
+        a number of log-spaced ones, at least 2. The last step of a run is added. See `TrainingResult.history`.
     checkpoints : int or array_like of int, optional
         Steps, given in the same way, at which networks are kept. See `TrainingResult.checkpoints`.
     progress : callable, optional

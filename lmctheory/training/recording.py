@@ -11,7 +11,7 @@ from lmctheory._checks import FloatArray, IntArray
 from lmctheory.networks import TwoLayerNet
 from lmctheory.objectives import PopulationLoss
 from lmctheory.samples import SampleLoss
-from lmctheory.stability import sharpness
+from lmctheory.stability import Sparsity, sharpness, sparsity
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +44,11 @@ class History:
     gradient_norms : ndarray, shape (R,)
         Norm of the gradient, as in `TrainingResult`.
     sharpness : ndarray, shape (R,)
-        Largest eigenvalue of the Hessian of the population loss with respect to W.
+        Largest eigenvalue of the Hessian with respect to W, of the loss on the finite sample where there is one.
     neuron_norms : ndarray, shape (R, m)
         Norms of the rows of W.
+    sparsity : tuple of Sparsity, length R
+        Dead neurons, active class sizes, effective number of neurons; see `sparsity`.
     """
 
     steps: IntArray
@@ -55,6 +57,7 @@ class History:
     gradient_norms: FloatArray
     sharpness: FloatArray
     neuron_norms: FloatArray
+    sparsity: tuple[Sparsity, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +83,14 @@ def history_of(
     networks: Mapping[int, TwoLayerNet], population: PopulationLoss, sample: SampleLoss | None, train_output: bool
 ) -> History:
     """Return the numbers of networks, given by step in increasing order."""
+    teacher, points = population.teacher, None if sample is None else sample.samples
     found = [measure(net, population, sample, train_output) for net in networks.values()]
     return History(
         steps=np.array(list(networks), dtype=np.intp),
         losses=np.array([one.loss for one in found]),
         sample_losses=np.array([one.sample_loss for one in found]),
         gradient_norms=np.array([one.gradient_norm for one in found]),
-        sharpness=np.array([sharpness(net, population.teacher) for net in networks.values()]),
+        sharpness=np.array([sharpness(net, teacher, samples=points) for net in networks.values()]),
         neuron_norms=np.array([np.linalg.norm(net.W, axis=1) for net in networks.values()]),
+        sparsity=tuple(sparsity(net, teacher) for net in networks.values()),
     )
