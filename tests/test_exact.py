@@ -71,6 +71,7 @@ def cost(linear, quadratic, permutation):
     return QuadraticExcess(0.0, linear, quadratic)(np.asarray(permutation))
 
 
+@settings(max_examples=40)
 @given(students_and_teachers(students=2), st.floats(0, 1), st.data())
 def test_tables_give_the_excess(drawn, t, data):
     net_a, net_b, teacher = drawn

@@ -72,6 +72,7 @@ def test_swaps_are_tried_in_cyclic_order():
 
 
 @pytest.mark.jit
+@settings(max_examples=30)
 @given(students_and_teachers(students=2), st.sampled_from(["gaussian", "sphere"]))
 def test_result_is_a_local_minimum_and_says_what_barrier_says(drawn, inputs):
     net_a, net_b, teacher = drawn
