@@ -10,9 +10,9 @@ from lmctheory._checks import FloatArray, IntArray
 from lmctheory._compiled.swaps import Arrangement, exchange, first_swap, nearest_points
 from lmctheory.alignment.alignment import Alignment
 from lmctheory.alignment.assignment import SIMILARITIES, by_similarity
+from lmctheory.alignment.path import Path, path_under
 from lmctheory.networks import TwoLayerNet
 from lmctheory.objectives import PopulationLoss
-from lmctheory.paths import PathMaxima, maximise_excess, rounding_errors
 
 GAIN = 1e-10  # a swap must lower the barrier by more than this share of it, and by more than its rounding error
 
@@ -48,48 +48,48 @@ class SwapAlignment(Alignment):
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
-    """The excess over the chord on the way from A to B under a permutation."""
+class Descent:
+    """Where swaps have led, and how: see `SwapAlignment`."""
 
-    permutation: IntArray
-    height: float
-    position: float
-    floor: float
-    grid: FloatArray
-    excess: FloatArray
-
-
-def excess_path(loss: PopulationLoss, net_a: TwoLayerNet, net_b: TwoLayerNet, permutation: IntArray, grid_size: int) -> Path:
-    """Return what `barrier` computes under `permutation`."""
-    segments = loss.segments([net_a], [net_b.permute(permutation)])
-    found: PathMaxima = maximise_excess(segments, 1, "chord", grid_size)
-    grid, losses = found.grid, found.losses[0]
-    return Path(
-        permutation=permutation,
-        height=float(found.heights[0]),
-        position=float(found.positions[0]),
-        floor=float(rounding_errors(segments.floor, found)[0]),
-        grid=grid,
-        excess=losses - (1 - grid) * losses[0] - grid * losses[-1],
-    )
+    path: Path
+    trace: FloatArray
+    trial_swaps: int
 
 
 def by_swaps(loss: PopulationLoss, net_a: TwoLayerNet, net_b: TwoLayerNet, grid_size: int) -> SwapAlignment:
-    """Return a local minimum of the barrier under swaps, found by cyclic first improvement."""
-    starts = {
-        method: excess_path(loss, net_a, net_b, by_similarity(net_a, net_b, method).permutation, grid_size)
+    """Return the local minimum of the barrier that swaps reach from the better assignment."""
+    started_from, start = best_assignment(loss, net_a, net_b, grid_size)
+    found = lower_by_swaps(loss, net_a, net_b, start)
+    return SwapAlignment(
+        permutation=found.path.permutation,
+        method="barrier",
+        height=found.path.height,
+        position=found.path.position,
+        loss_floor=found.path.floor,
+        trace=found.trace,
+        swaps=len(found.trace) - 1,
+        trial_swaps=found.trial_swaps,
+        started_from=started_from,
+    )
+
+
+def best_assignment(loss: PopulationLoss, net_a: TwoLayerNet, net_b: TwoLayerNet, grid_size: int) -> tuple[str, Path]:
+    """Return the similarity whose assignment has the lowest barrier, and the path."""
+    paths = {
+        method: path_under(loss, net_a, net_b, by_similarity(net_a, net_b, method).permutation, grid_size)
         for method in SIMILARITIES
     }
-    started_from = min(starts, key=lambda method: starts[method].height)
-    path = starts[started_from]
+    return min(paths.items(), key=lambda item: item[1].height)
+
+
+def lower_by_swaps(loss: PopulationLoss, net_a: TwoLayerNet, net_b: TwoLayerNet, path: Path) -> Descent:
+    """Make the first swap in cyclic order that gains, until none does."""
     arrangement = arrange(loss, net_a, net_b, path.permutation)
     trace, trials, number = [path.height], 0, 0
     untried = all_swaps = net_a.width * (net_a.width - 1) // 2
     while untried > 0:
         target = path.height - max(GAIN * path.height, path.floor)
-        inner = (
-            np.argsort(np.abs(path.grid[1:-1] - path.position), kind="stable") + 1
-        )  # most swaps fail where the barrier is high
+        inner = np.argsort(np.abs(path.grid[1:-1] - path.position), kind="stable") + 1  # most swaps fail near the maximum
         ts = np.append(path.position, path.grid[inner])
         room = target - np.append(path.height, path.excess[inner])
         i, j, tried = first_swap(arrangement, ts, room / loss.scale, number, untried)
@@ -97,23 +97,13 @@ def by_swaps(loss: PopulationLoss, net_a: TwoLayerNet, net_b: TwoLayerNet, grid_
         if i < 0:
             break
         exchange(arrangement, i, j)
-        swapped = excess_path(loss, net_a, net_b, arrangement.partners.copy(), grid_size)
+        swapped = path_under(loss, net_a, net_b, arrangement.partners.copy(), len(path.grid))
         if swapped.height < target:
             path, untried = swapped, all_swaps
             trace.append(path.height)
         else:
             exchange(arrangement, i, j)
-    return SwapAlignment(
-        permutation=path.permutation,
-        method="barrier",
-        height=path.height,
-        position=path.position,
-        loss_floor=path.floor,
-        trace=np.array(trace),
-        swaps=len(trace) - 1,
-        trial_swaps=trials,
-        started_from=started_from,
-    )
+    return Descent(path, np.array(trace), trials)
 
 
 def arrange(loss: PopulationLoss, net_a: TwoLayerNet, net_b: TwoLayerNet, permutation: IntArray) -> Arrangement:

@@ -10,6 +10,7 @@ from validation.claims import (
     minima_characterisation,
     permutation_invariance,
     rate,
+    sparsity_and_barrier,
     uniform_double_descent,
     uniform_rate,
 )
@@ -27,5 +28,6 @@ CLAIMS: dict[str, Claim] = {
         law_matters,
         dimension_free_minima,
         gd_law,
+        sparsity_and_barrier,
     )
 }
