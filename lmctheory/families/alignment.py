@@ -113,8 +113,8 @@ def align_many(
     method : {"reference", "mean", "synchronise", "barrier", "exact"}
     teacher : TwoLayerNet
         The target of the loss.
-    pairwise : {"weights", "activations", "barrier"}
-        How pairs are aligned, as in `align`; "barrier" with "reference" and "synchronise" only, as "mean" needs a similarity.
+    pairwise : {"weights", "activations", "barrier", "exact"}
+        How pairs are aligned, as in `align`; the last two with "reference" and "synchronise" only.
     start : array_like of int, shape (n, m), optional
         Where "barrier" and "exact" start, instead of the best of the other methods.
     inputs, grid_size

@@ -10,7 +10,8 @@ import numpy as np
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
 from lmctheory.alignment.assignment import SIMILARITIES
-from lmctheory.alignment.swaps import excess_path
+from lmctheory.alignment.path import path_under
+from lmctheory.alignment.swaps import lower_by_swaps
 from lmctheory.families.alignment import ASSIGNMENTS, FamilyAlignment, aligned, improve
 from lmctheory.families.exact import refuse_many
 from lmctheory.families.members import Family
@@ -58,7 +59,7 @@ class WeakConnectivity:
     permutations : ndarray of int, shape (P, m)
         The permutation of network j that achieves it.
     found_by : tuple of str
-        Where it comes from: a method of `align`, "exact", or "strong" if one of ``strong.alignments`` induces it.
+        Where it comes from: a method of `align`, "strong" if one of ``strong.alignments`` induces it, or "swaps" from there.
     loss_floor : float
         Rounding error to expect in `height`.
     is_optimal : bool
@@ -207,17 +208,22 @@ class _Lowest:
 def _lowest(family: Family, pair: tuple[int, int], own: dict[str, IntArray], search: str, strong: StrongConnectivity) -> _Lowest:
     """Return the lowest barrier of a pair, under its own permutations and those that the strong alignments induce."""
     i, j = pair
+    nets = family.members[i], family.members[j]
     if search == "exact":
         own = own | {"exact": all_permutations(family.width)[np.argmin(family.tables[pair])]}
     candidates = []
     for name, permutation in own.items():
-        path = excess_path(family.loss, family.members[i], family.members[j], permutation, family.grid_size)
+        path = path_under(family.loss, *nets, permutation, family.grid_size)
         candidates.append(_Lowest(path.height, path.floor, permutation, name))
     p = family.pairs.index(pair)
     for alignment in strong.alignments:  # with the heights found there: another order of the neurons rounds differently
         induced = alignment.permutations[j][np.argsort(alignment.permutations[i])]
         candidates.append(_Lowest(float(alignment.heights[p]), alignment.loss_floor, induced, "strong"))
-    return min(candidates, key=lambda candidate: candidate.height)
+    best = min(candidates, key=lambda candidate: candidate.height)
+    if search == "assignments" or best.found_by != "strong":
+        return best
+    path = lower_by_swaps(family.loss, *nets, path_under(family.loss, *nets, best.permutation, family.grid_size)).path
+    return min(best, _Lowest(path.height, path.floor, path.permutation, "swaps"), key=lambda candidate: candidate.height)
 
 
 def _strong(family: Family, search: str) -> StrongConnectivity:

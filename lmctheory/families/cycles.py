@@ -11,7 +11,7 @@ import numpy as np
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
 from lmctheory.alignment.methods import METHODS
-from lmctheory.alignment.swaps import excess_path
+from lmctheory.alignment.path import path_under
 from lmctheory.errors import InvalidInputError
 from lmctheory.families.members import Family
 from lmctheory.networks import TwoLayerNet
@@ -69,7 +69,7 @@ def cycle_consistency(
         At least three, of one input dimension; narrower ones are padded with zero neurons, see `TwoLayerNet.pad`.
     teacher : TwoLayerNet
         The target of the loss.
-    method : {"weights", "activations", "barrier"}
+    method : {"weights", "activations", "barrier", "exact"}
         How pairs are aligned, as in `align`.
     inputs, grid_size
         As in `barrier`.
@@ -104,7 +104,7 @@ def cycle_consistency(
     permutations = np.stack([matchings[k, i][matchings[j, k][matchings[i, j]]] for i, j, k in cycles])
     nets = [family.members[i] for i in cycles[:, 0]]
     paths = [
-        excess_path(family.loss, net, net, permutation, grid_size) for net, permutation in zip(nets, permutations, strict=True)
+        path_under(family.loss, net, net, permutation, grid_size) for net, permutation in zip(nets, permutations, strict=True)
     ]
     return CycleConsistency(
         cycles=cycles,

@@ -6,7 +6,8 @@ import numpy as np
 
 from lmctheory._checks import IntArray
 from lmctheory._compiled.swaps import Arrangement, first_swap
-from lmctheory.alignment.swaps import GAIN, Path, arrange, excess_path
+from lmctheory.alignment.path import Path, path_under
+from lmctheory.alignment.swaps import GAIN, arrange, trial_points
 from lmctheory.families.assignments import Assigned
 from lmctheory.families.members import Family, from_the_first
 from lmctheory.networks import TwoLayerNet
@@ -29,7 +30,7 @@ class Pairs:
     def path(self, i: int, j: int, k: int = -1, permutation: IntArray | None = None) -> Path:
         """Return the path between networks i and j, network k under another permutation."""
         net_i, net_j = (self.member(p, permutation if p == k else None) for p in (i, j))
-        return excess_path(self.family.loss, net_i, net_j, self.order, self.family.grid_size)
+        return path_under(self.family.loss, net_i, net_j, self.order, self.family.grid_size)
 
     def arrangement(self, i: int, j: int) -> Arrangement:
         """Return what trial swaps between networks i and j are computed from."""
@@ -39,11 +40,8 @@ class Pairs:
 
     def screen(self, i: int, j: int, target: float, number: int, count: int) -> tuple[int, int, int]:
         """Return the first of `count` swaps, from `number` on, that brings the path from i to j below `target` on its grid."""
-        path, scale = self.paths[i, j], self.family.loss.scale
-        inner = np.argsort(np.abs(path.grid[1:-1] - path.position), kind="stable") + 1  # most swaps fail where it is high
-        ts = np.append(path.position, path.grid[inner])
-        room = target - np.append(path.height, path.excess[inner])
-        return first_swap(self.arrangement(i, j), ts, room / scale, number, count)
+        points = trial_points(self.paths[i, j], target, self.family.loss.scale)
+        return first_swap(self.arrangement(i, j), *points, number, count)
 
     def exchanged(self, k: int, number: int, q: int, r: int, target: float) -> dict[tuple[int, int], Path] | None:
         """Return the new paths from network k when its neurons at q and r change places; None if one is not below `target`."""
