@@ -300,3 +300,20 @@ def test_reference_keeps_the_best_of_all_references():
         worst.append(lmc.pairwise_barriers(moved, teacher, "none").heights.max())
     found = lmc.align_many(networks, "reference", teacher=teacher)
     assert found.height == pytest.approx(min(worst), abs=found.loss_floor)
+
+
+def test_pairs_of_sparse_minima_connect_where_three_do_not():
+    """Zero neurons absorb what two networks have to spare, sum_j max(n_j, n'_j) <= m, but not what three have."""
+    sizes = [(2, 1, 1), (1, 2, 1), (1, 1, 2)]
+    networks = []
+    for row in sizes:
+        classes = np.append(np.repeat(np.arange(3), row), -1)
+        weights = np.append(np.repeat(1 / np.array(row), row), 0.0)
+        networks.append(lmc.Minimum(classes, weights).to_network())
+    teacher = lmc.orthonormal_teacher(3, 3)
+    found = lmc.weak_connectivity(networks, teacher, "exact")
+    assert found.height <= found.loss_floor
+    assert found.strong.is_optimal
+    assert found.strong.height > 1e-3
+    wider = lmc.weak_connectivity([net.pad(6) for net in networks], teacher)
+    assert wider.strong.height <= wider.strong.best.loss_floor

@@ -129,7 +129,7 @@ def align_many(
     InvalidInputError
         If there are fewer than two networks, input dimensions differ, a name is unknown or does not fit the method, `start` does
         not hold permutations or is given to a method without a start, or a complete search is too large: m > 8 or
-        ``(m!)^(n-1) > 10^9``.
+        ``(m!)^(n-1) > 2 10^9``.
 
     Notes
     -----

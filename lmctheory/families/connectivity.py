@@ -209,8 +209,8 @@ def _lowest(family: Family, pair: tuple[int, int], own: dict[str, IntArray], sea
     """Return the lowest barrier of a pair, under its own permutations and those that the strong alignments induce."""
     i, j = pair
     nets = family.members[i], family.members[j]
-    if search == "exact":
-        own = own | {"exact": all_permutations(family.width)[np.argmin(family.tables[pair])]}
+    if search == "exact":  # the search for the strong barrier has tabulated whatever is below it
+        own = own | {"exact": all_permutations(family.width)[np.argmin(family.tables(0.0)[pair])]}
     candidates = []
     for name, permutation in own.items():
         path = path_under(family.loss, *nets, permutation, family.grid_size)

@@ -14,7 +14,7 @@ from lmctheory.families.members import Family
 from lmctheory.families.tables import all_permutations
 
 MOST_NEURONS = 8
-MOST_COMBINATIONS = 10**9
+MOST_COMBINATIONS = 2 * 10**9
 
 
 def refuse_many(n: int, m: int) -> None:
@@ -47,6 +47,7 @@ class _Search:
         self.floor = float(barriers.loss_floors.max())
         self.trace: list[float] = []
         self.keep(permutations, float(barriers.heights.max()))
+        self.tables = family.tables(self.target)
 
     def keep(self, permutations: IntArray, height: float) -> None:
         self.permutations = permutations
@@ -59,11 +60,11 @@ class _Search:
         if k == len(self.family):
             self.keep(np.stack(chosen), height)
             return
-        worst = np.maximum(self.family.tables[0, k], height)
+        worst = np.maximum(self.tables[0, k], height)
         candidates = np.flatnonzero(worst < self.target)
         for i in range(1, k):
             relative = self.group[candidates][:, np.argsort(chosen[i])]  # neuron u of network i meets neuron relative[u] of k
-            heights = self.family.tables[i, k][np.searchsorted(self.codes, relative @ self.digits)]
+            heights = self.tables[i, k][np.searchsorted(self.codes, relative @ self.digits)]
             worst[candidates] = np.maximum(worst[candidates], heights)
             candidates = candidates[worst[candidates] < self.target]
         for candidate in candidates[np.argsort(worst[candidates], kind="stable")]:

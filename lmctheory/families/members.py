@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -59,6 +58,8 @@ class Family:
         self.grid_size = _checks.integer("grid_size", grid_size, 3)
         self.pairs = list(combinations(range(len(self.members)), 2))
         self._matchings: dict[str, IntArray] = {}
+        self._tables: dict[tuple[int, int], FloatArray] = {}
+        self._tables_below = -np.inf
 
     def __len__(self) -> int:
         """Number n of networks."""
@@ -80,10 +81,13 @@ class Family:
             self._matchings[method] = found
         return self._matchings[method]
 
-    @cached_property
-    def tables(self) -> dict[tuple[int, int], FloatArray]:
-        """For each pair the barrier under each of `all_permutations` of the second network."""
-        return {(i, j): barrier_table(self.loss, self.members[i], self.members[j], self.grid_size) for i, j in self.pairs}
+    def tables(self, below: float) -> dict[tuple[int, int], FloatArray]:
+        """Return `barrier_table` of each pair, of barriers less than `below` or more."""
+        if below > self._tables_below:
+            nets = {(i, j): (self.members[i], self.members[j]) for i, j in self.pairs}
+            self._tables = {pair: barrier_table(self.loss, *ends, self.grid_size, below) for pair, ends in nets.items()}
+            self._tables_below = below
+        return self._tables
 
     def barriers(self, permutations: IntArray) -> PairwiseBarriers:
         """Return the barriers of all pairs, each network under its permutation."""
