@@ -11,6 +11,7 @@ from validation.claims import (
     minima_characterisation,
     permutation_invariance,
     rate,
+    two_piece_connectivity,
     uniform_double_descent,
     uniform_rate,
 )
@@ -29,5 +30,6 @@ CLAIMS: dict[str, Claim] = {
         dimension_free_minima,
         gd_law,
         linear_connectivity_criterion,
+        two_piece_connectivity,
     )
 }
