@@ -13,6 +13,7 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "law_matters": "law-matters",
     "gd_law": "gd-law",
     "two_piece_connectivity": "two-piece-connectivity",
+    "four_piece_connectivity": "four-piece-connectivity",
 }
 
 

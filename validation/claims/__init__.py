@@ -5,6 +5,7 @@ from validation.claims import (
     dimension_free,
     dimension_free_minima,
     double_descent,
+    four_piece_connectivity,
     gd_law,
     law_matters,
     linear_connectivity_criterion,
@@ -31,5 +32,6 @@ CLAIMS: dict[str, Claim] = {
         gd_law,
         linear_connectivity_criterion,
         two_piece_connectivity,
+        four_piece_connectivity,
     )
 }
