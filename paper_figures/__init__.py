@@ -14,6 +14,7 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "gd_law": "gd-law",
     "two_piece_connectivity": "two-piece-connectivity",
     "four_piece_connectivity": "four-piece-connectivity",
+    "star_connectivity": "star-connectivity",
 }
 
 

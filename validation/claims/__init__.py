@@ -12,6 +12,7 @@ from validation.claims import (
     minima_characterisation,
     permutation_invariance,
     rate,
+    star_connectivity,
     two_piece_connectivity,
     uniform_double_descent,
     uniform_rate,
@@ -33,5 +34,6 @@ CLAIMS: dict[str, Claim] = {
         linear_connectivity_criterion,
         two_piece_connectivity,
         four_piece_connectivity,
+        star_connectivity,
     )
 }
