@@ -15,6 +15,7 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "two_piece_connectivity": "two-piece-connectivity",
     "four_piece_connectivity": "four-piece-connectivity",
     "star_connectivity": "star-connectivity",
+    "geodesic_distance": "geodesic-distance",
 }
 
 

@@ -7,6 +7,7 @@ from validation.claims import (
     double_descent,
     four_piece_connectivity,
     gd_law,
+    geodesic_distance,
     law_matters,
     linear_connectivity_criterion,
     minima_characterisation,
@@ -35,5 +36,6 @@ CLAIMS: dict[str, Claim] = {
         two_piece_connectivity,
         four_piece_connectivity,
         star_connectivity,
+        geodesic_distance,
     )
 }
