@@ -16,6 +16,7 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "four_piece_connectivity": "four-piece-connectivity",
     "star_connectivity": "star-connectivity",
     "geodesic_distance": "geodesic-distance",
+    "geodesic_distance_sparse": "geodesic-distance-sparse",
 }
 
 

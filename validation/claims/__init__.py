@@ -8,6 +8,7 @@ from validation.claims import (
     four_piece_connectivity,
     gd_law,
     geodesic_distance,
+    geodesic_distance_sparse,
     law_matters,
     linear_connectivity_criterion,
     minima_characterisation,
@@ -37,5 +38,6 @@ CLAIMS: dict[str, Claim] = {
         four_piece_connectivity,
         star_connectivity,
         geodesic_distance,
+        geodesic_distance_sparse,
     )
 }
