@@ -38,7 +38,13 @@ from .objectives import population_hessian as population_hessian
 from .objectives import population_loss as population_loss
 from .rates import RateFit as RateFit
 from .rates import fit_rate as fit_rate
+from .samples import SampleLoss as SampleLoss
+from .stability import Sparsity as Sparsity
 from .stability import sharpness as sharpness
+from .stability import sparsity as sparsity
+from .stability import stability_threshold as stability_threshold
+from .training import Checkpoints as Checkpoints
+from .training import History as History
 from .training import TrainingResult as TrainingResult
 from .training import train as train
 

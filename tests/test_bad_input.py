@@ -22,6 +22,10 @@ def train(**options):
     return lmc.train(**{"teacher": T, "learning_rate": 0.1, "max_steps": 1, "rng": 0, **options})
 
 
+def sgd(**options):
+    return train(**{"width": 2, "algorithm": "sgd", "batch_size": 4, **options})
+
+
 def fit(widths=(4, 8), samples=TWO, **options):
     return lmc.fit_rate(widths, samples, rng=0, **options)
 
@@ -144,6 +148,56 @@ CALLS = [
     (lambda: train(init=[NET, WIDE]), "init[1]", "width of init[0], 2", "3"),
     (lambda: train(init=NET, init_scale=1.0), "init_scale", "not be given together with init", "1.0"),
     (lambda: train(init=[NET, NET], n_runs=3), "n_runs", "2", "3"),
+    (lambda: train(width=2, algorithm="adam"), "algorithm", "'sgd'", "'adam'"),
+    (lambda: sgd(batch_size=0), "batch_size", "at least 1", "0"),
+    (lambda: sgd(batch_size=-4), "batch_size", "at least 1", "-4"),
+    (lambda: sgd(batch_size=8.0), "batch_size", "integer", "8.0"),
+    (lambda: sgd(batch_size=None), "batch_size", "given with algorithm 'sgd'", "None"),
+    (lambda: train(width=2, batch_size=8), "batch_size", "left out with algorithm 'gd'", "8"),
+    (lambda: sgd(batch_size=6, samples=5), "batch_size", "at most the number of samples, 5", "6"),
+    (lambda: sgd(learning_rate=0.0), "learning_rate", "positive", "0.0"),
+    (lambda: train(width=2, samples=0), "samples", "at least 1", "0"),
+    (lambda: train(width=2, samples=10.5), "samples", "integer", "10.5"),
+    (lambda: train(width=2, samples="all"), "samples", "integer", "'all'"),
+    (lambda: train(width=2, samples=np.ones((5, 2))), "samples", "d = 3", "d = 2"),
+    (lambda: train(width=2, samples=np.ones(3)), "samples", "matrix", "(3,)"),
+    (lambda: train(width=2, samples=np.ones((0, 3))), "samples", "empty", "(0, 3)"),
+    (lambda: train(width=2, samples=[[1.0, np.inf, 0.0]]), "samples", "finite", "inf"),
+    (lambda: lmc.SampleLoss(T, np.ones((5, 2))), "samples", "d = 3", "d = 2"),
+    (lambda: lmc.sharpness(NET, T, samples=np.ones((5, 2))), "samples", "d = 3", "d = 2"),
+    (lambda: lmc.SampleLoss(T.W, np.ones((5, 3))), "teacher", "TwoLayerNet", "array"),
+    (lambda: lmc.SampleLoss(T, np.ones((5, 3))).value_and_gradients(FLAT), "net", "d = 3", "d = 2"),
+    (lambda: train(width=2, polish=True, samples=5), "polish", "off with samples", "True"),
+    (lambda: train(width=2, polish=True, train_output=True), "polish", "output weights are trained", "True"),
+    *((lambda kind=kind, value=value: train(width=2, max_steps=9, **{kind: value}), kind, expected, got)
+        for kind in ("record", "checkpoints") for value, expected, got in (
+            (1, "at least 2", "1"),
+            (2.5, "integer", "2.5"),
+            (True, "integer", "True"),
+            ("all", "integer", "'all'"),
+            ([], "empty", "(0,)"),
+            ([0, 10], "between 0 and max_steps = 9", "10"),
+            ([-1, 3], "between 0 and max_steps = 9", "-1"),
+            ([3, 3], "increasing", "[3.0, 3.0]"),
+            ([4, 2], "increasing", "[4.0, 2.0]"),
+            ([0.5, 2], "integers", "[0.5, 2.0]"),
+            ([[1], [2, 3]], "vector", "[[1], [2, 3]]"),
+            ([0, np.nan], "finite", "nan"),
+        )),
+    # stability
+    (lambda: lmc.stability_threshold(0, 4), "M", "at least 1", "0"),
+    (lambda: lmc.stability_threshold(2.0, 4), "M", "integer", "2.0"),
+    (lambda: lmc.stability_threshold(4, 3), "width", "at least M = 4", "3"),
+    (lambda: lmc.stability_threshold(2, "4"), "width", "integer", "'4'"),
+    (lambda: lmc.stability_threshold(2, 4, [4]), "class_sizes", "(2,)", "[4]"),
+    (lambda: lmc.stability_threshold(2, 4, [2.0, 2.0]), "class_sizes", "integers", "[2.0, 2.0]"),
+    (lambda: lmc.stability_threshold(2, 4, [4, 0]), "class_sizes", "at least 1", "[4, 0]"),
+    (lambda: lmc.stability_threshold(2, 4, [2, 3]), "class_sizes", "at most the width, 4", "[2, 3]"),
+    (lambda: lmc.sparsity(NET.W), "net", "TwoLayerNet", "array"),
+    (lambda: lmc.sparsity(FLAT, T), "net", "d = 3", "d = 2"),
+    (lambda: lmc.sparsity(NET, NET.W), "teacher", "TwoLayerNet", "array"),
+    (lambda: lmc.sparsity(NET, dead=0.0), "dead", "between 0 and 1", "0.0"),
+    (lambda: lmc.sparsity(NET, dead=1), "dead", "between 0 and 1", "1"),
     # rates and plots
     (lambda: fit(widths=[], samples=[]), "widths", "empty", "(0,)"),
     (lambda: fit(widths=[4], samples=TWO[:1]), "widths", "at least two", "1"),

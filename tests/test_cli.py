@@ -405,13 +405,19 @@ def test_full_disk_behind_standard_output_is_one_line(files):
 def test_interrupted_training_leaves_no_folder(files):
     command = [sys.executable, "-m", "lmctheory", "train", "--M", "2", "--d", "3", "--width", "40", "--out", "nets"]
     command += ["--max-steps", "100000000", "--gradient-tol", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not list(files.glob(".nets.*")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while not list(files.glob(".nets.*")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert (process.returncode, out, err) == (130, "", "lmctheory train: error: interrupted\n")
     assert not list(files.glob("*nets*"))
 

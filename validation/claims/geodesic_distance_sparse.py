@@ -35,7 +35,7 @@ def experiment(context: Context) -> Outcome:
     shares = context.pick(quick=(0.2, 0.5, 0.8), full=(0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95))
     n = context.pick(quick=80, full=400)
     groups: dict[str, list[float]] = {f"{r:g}": [r] * len(widths) for r in shares}
-    groups |= {"0": [0.0] * len(widths), VANISHING: [1 - 8 / np.sqrt(m) for m in widths]}
+    groups |= {"0": [0.0] * len(widths), VANISHING: [1 - 8 / float(np.sqrt(m)) for m in widths]}
     cells = [{"M": M_MAIN, "width": m, "n_pairs": n, "r": r} for rs in groups.values() for m, r in zip(widths, rs, strict=True)]
     found = context.sweep(pair_lengths, cells, cost=lambda cell: cell["n_pairs"] * (1e-3 + 2e-6 * cell["width"]))
     by_group = {name: found[k * len(widths) : (k + 1) * len(widths)] for k, name in enumerate(groups)}
