@@ -96,7 +96,7 @@ def experiment(context: Context) -> Outcome:
     ]
     kinds = [(M, k) for M in (2, 3, 5, 8) for k in (3, 4, 6)]
     two = [{"M": M, "width": m, "k": k, "n_sets": n_two} for M, k in kinds for m in (k * (M - 1) + 1, k * M, 2 * k * M)]
-    small = context.pick(quick=((2, 2), (2, 3), (2, 4), (3, 2)), full=((2, 2), (2, 3), (2, 4), (2, 5), (3, 2), (3, 3)))
+    small = context.pick(quick=((2, 2), (2, 3), (2, 4), (3, 2), (3, 3)), full=((2, 2), (2, 3), (2, 4), (2, 5), (3, 2), (3, 3)))
     graph = [{"M": M, "width": k * (M - 1) + more, "k": k} for M, k in small for more in (0, 1)]
     sampled = context.sweep(one_piece_stars, [*one, *uneven], cost=lambda cell: cell["n_sets"] * cell["k"])
     centres = context.sweep(two_piece_stars, two, cost=lambda cell: cell["k"] * (10 + cell["width"] / 4))
