@@ -17,6 +17,7 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "star_connectivity": "star-connectivity",
     "geodesic_distance": "geodesic-distance",
     "geodesic_distance_sparse": "geodesic-distance-sparse",
+    "sparsity_and_barrier": "sparsity-and-barrier",
 }
 
 

@@ -14,6 +14,7 @@ from validation.claims import (
     minima_characterisation,
     permutation_invariance,
     rate,
+    sparsity_and_barrier,
     star_connectivity,
     two_piece_connectivity,
     uniform_double_descent,
@@ -39,5 +40,6 @@ CLAIMS: dict[str, Claim] = {
         star_connectivity,
         geodesic_distance,
         geodesic_distance_sparse,
+        sparsity_and_barrier,
     )
 }
