@@ -11,12 +11,13 @@ from lmctheory.plotting import COLOURS
 from paper_figures.sparsity_transition import MARKERS, TEACHER_COLOURS
 
 PATH_COLOURS = ("blue", "orange", "red", "purple", "green")
-WINDOW = 4  # steps on either side in a running median
+WINDOW = 3  # pairs of steps on either side in a running median
 
 CAPTION = (
-    "Left: learning rate times sharpness along single runs, dead neurons at zero (thin: single steps; thick: running median), "
-    "and the bound 2. Middle: at all settled solutions. Right: dead share at all settled solutions, against the share that "
-    "stability demands. Learning rates are in units of the threshold of balanced classes."
+    "Left: learning rate times sharpness along single runs, dead neurons at zero, and the bound 2; lines are means of an even "
+    "step and the next, bands reach from the one to the other (running medians). Middle: at all settled solutions. Right: dead "
+    "share at all settled solutions, against the share that stability demands. Learning rates are in units of the threshold of "
+    "balanced classes."
 )
 
 
@@ -26,10 +27,12 @@ def draw(data: dict[str, Any]) -> Figure:
     left, middle, right = figure.subplots(1, 3)
     paths = data["paths"]
     for path, name in zip(paths, PATH_COLOURS, strict=False):
-        steps, values, colour = np.maximum(1, path["steps"]), np.array(path["survivors"]), COLOURS[name]
-        medians = [np.median(values[max(0, k - WINDOW) : k + WINDOW + 1]) for k in range(len(values))]
-        left.plot(steps, values, lw=0.4, color=colour, alpha=0.5)
-        left.plot(steps, medians, lw=1.5, color=colour, label=rf"$\eta={path['rate']:g}\,\eta_c$")
+        values, colour = np.array(path["sharpness"]), COLOURS[name]
+        even, odd = (_running_median(phase) for phase in values.T)
+        left.fill_between(path["steps"], even, odd, color=colour, alpha=0.2, lw=0)
+        left.plot(
+            path["steps"], _running_median(values.mean(axis=1)), lw=1.5, color=colour, label=rf"$\eta={path['rate']:g}\,\eta_c$"
+        )
     left.axhline(2, ls="--", lw=1, color=COLOURS["grey"])
     left.set(
         xscale="log", ylim=(1.1, 2.6), xlabel="step", ylabel=r"$\eta\lambda_{\max}$",
@@ -54,3 +57,7 @@ def draw(data: dict[str, Any]) -> Figure:
     for ax in (left, middle, right):
         ax.title.set_fontsize(8)
     return figure
+
+
+def _running_median(values: np.ndarray) -> np.ndarray:
+    return np.array([np.median(values[max(0, k - WINDOW) : k + WINDOW + 1]) for k in range(len(values))])

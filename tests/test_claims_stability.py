@@ -209,14 +209,7 @@ def _transition_data():
 
 
 def _edge_data():
-    path = {
-        **edge_of_stability.PATH,
-        "rate": 1.1,
-        "steps": [0, 2, 4],
-        "sharpness": [1, 3, 2],
-        "survivors": [1, 2.5, 2],
-        "dead": [0, 0, 0.1],
-    }
+    path = {**edge_of_stability.PATH, "rate": 1.1, "steps": [2, 4], "sharpness": [[1, 3], [2, 2]]}
     cell = {"M": 4, "d": 8, "width": 32, "relative_rates": [0.9, 1.1], "sharpness": [1.8, 2.0], "dead_share": [0.0, 0.1]}
     return {"paths": [path], "cells": [cell]}
 

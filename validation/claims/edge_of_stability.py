@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
-from validation.claim import Claim, Context, Measurement, Outcome, Verdict
+from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
 from validation.rate_sweeps import LOSS_TOL, RateSweep, threshold_sweeps, without_dead
 
 TOLERANCE = 0.01  # of the bound 2 / rate
@@ -38,9 +38,7 @@ def experiment(context: Context) -> Outcome:
         ],
         findings=[_failing(sweeps, conditions), _near(sweeps), _as_it_stands(sweeps), _beyond_the_bound(sweeps)],
         data={
-            "paths": [
-                path | {name: path[name].tolist() for name in ("steps", "sharpness", "survivors", "dead")} for path in paths
-            ],
+            "paths": as_json(paths),
             "cells": [
                 {
                     "M": sweep.M,
@@ -88,27 +86,23 @@ def _above(sweep: RateSweep) -> np.ndarray:
 
 
 def sharpness_path(seed: int, M: int, d: int, width: int, rate: float) -> dict[str, Any]:
-    """Return learning rate times sharpness along one run at `rate` times the balanced threshold, at log-spaced even steps.
+    """Return learning rate times sharpness along one run at `rate` times the balanced threshold, dead neurons at zero.
 
-    Above the threshold runs oscillate with period two. `sharpness` is that of the network as it stands, `survivors` with dead
-    neurons at zero; `dead` is their share.
+    `sharpness` ``(P, 2)`` is that at log-spaced even `steps` ``(P,)`` and at the odd ones after them: above the threshold
+    runs oscillate with period two.
     """
     teacher, learning_rate = lmc.orthonormal_teacher(M, d), rate * lmc.stability_threshold(M, width)
-    steps = 2 * np.unique(np.geomspace(1, 10_000, 120).astype(int))
+    even = 2 * np.unique(np.geomspace(1, 9_999, 120).astype(int))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", lmc.ConvergenceWarning)  # the behaviour is in the results
         result = lmc.train(
             teacher, width, learning_rate=learning_rate, rng=np.random.SeedSequence([seed, M, d, width, 1]),
-            gradient_tol=0, loss_tol=LOSS_TOL, checkpoints=[0, *steps],
+            gradient_tol=0, loss_tol=LOSS_TOL, checkpoints=np.sort(np.concatenate([even, even + 1])),
         )  # fmt: skip
-    networks = result.checkpoints[0].networks
-    return {
-        "behaviour": result.behaviour[0],
-        "steps": result.checkpoints[0].steps,
-        "sharpness": learning_rate * np.array([lmc.sharpness(net, teacher) for net in networks]),
-        "survivors": learning_rate * np.array([lmc.sharpness(without_dead(net), teacher) for net in networks]),
-        "dead": np.array([lmc.sparsity(net).dead_share for net in networks]),
-    }
+    kept = dict(zip(result.checkpoints[0].steps.tolist(), result.checkpoints[0].networks, strict=True))
+    steps = [step for step in even.tolist() if step in kept and step + 1 in kept]
+    sharpness = [[lmc.sharpness(without_dead(kept[step + k]), teacher) for k in (0, 1)] for step in steps]
+    return {"behaviour": result.behaviour[0], "steps": np.array(steps), "sharpness": learning_rate * np.array(sharpness)}
 
 
 def _cell(sweep: RateSweep) -> str:

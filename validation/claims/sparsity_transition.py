@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
+from lmctheory.stability import DEAD
 from validation.broken_line import BrokenLine, fit_broken_lines
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
 from validation.rate_sweeps import SETTLED, RateSweep, rate_sweeps, threshold_sweeps
@@ -117,7 +118,7 @@ def _histogram(sweeps: Sequence[RateSweep]) -> dict[str, Any]:
         "M": sweep.M,
         "d": sweep.d,
         "width": sweep.width,
-        "dead": lmc.sparsity(lmc.TwoLayerNet([[1.0]])).dead,
+        "dead": DEAD,
     }
     for name, (low, high) in {"below": (0.9, 0.95), "above": (1.05, 1.15)}.items():
         within = (sweep.rates >= low) & (sweep.rates <= high)
