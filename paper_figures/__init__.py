@@ -17,6 +17,9 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "star_connectivity": "star-connectivity",
     "geodesic_distance": "geodesic-distance",
     "geodesic_distance_sparse": "geodesic-distance-sparse",
+    "sparsity_transition": "sparsity-transition",
+    "norm_histogram": "sparsity-transition",
+    "edge_of_stability": "edge-of-stability",
     "sparsity_and_barrier": "sparsity-and-barrier",
 }
 

@@ -12,6 +12,7 @@ import pytest
 from test_claims_geometry import GEOMETRY_DATA
 from test_claims_minima import MINIMA_DATA
 from test_claims_sparsity import SPARSITY_DATA
+from test_claims_stability import STABILITY_DATA
 
 import lmctheory as lmc
 import paper_figures
@@ -32,6 +33,9 @@ def _fit(widths, samples):
     }
 
 
+MADE_UP = MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA
+
+
 def _data():
     """Made-up numbers for every figure."""
     draw, widths = np.random.default_rng(0), [8, 12, 16, 24]
@@ -50,7 +54,7 @@ def _data():
             "ensembles": records[4] + records[16],
             "fits": {str(d): both for d, both in fits.items()},
         },
-        **{FIGURES[figure]: as_json(data()) for figure, data in (MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA).items()},
+        **{FIGURES[figure]: as_json(data()) for figure, data in MADE_UP.items()},
     }
 
 

@@ -5,6 +5,7 @@ from validation.claims import (
     dimension_free,
     dimension_free_minima,
     double_descent,
+    edge_of_stability,
     four_piece_connectivity,
     gd_law,
     geodesic_distance,
@@ -15,6 +16,7 @@ from validation.claims import (
     permutation_invariance,
     rate,
     sparsity_and_barrier,
+    sparsity_transition,
     star_connectivity,
     two_piece_connectivity,
     uniform_double_descent,
@@ -40,6 +42,8 @@ CLAIMS: dict[str, Claim] = {
         star_connectivity,
         geodesic_distance,
         geodesic_distance_sparse,
+        sparsity_transition,
+        edge_of_stability,
         sparsity_and_barrier,
     )
 }
