@@ -13,8 +13,7 @@ from scipy.special import expit
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray, Rng
 from lmctheory._compiled.minima import next_lower_swap, residual_energy, residual_mean
-from lmctheory.errors import InvalidInputError
-from lmctheory.minima.manifold import Minimum
+from lmctheory.minima.manifold import Minimum, same_manifold
 from lmctheory.minima.matching import exchange_offers, match
 
 MATCHINGS = ("lightest", "random", "swaps")
@@ -135,12 +134,7 @@ def minima_barrier(min_a: Minimum, min_b: Minimum, matching: str | ArrayLike = "
     >>> abs(found.height - general.height) < general.loss_floor
     True
     """
-    _checks.instance("min_a", min_a, Minimum)
-    _checks.instance("min_b", min_b, Minimum)
-    if min_a.width != min_b.width:
-        raise InvalidInputError(f"min_b must have the width of min_a, m = {min_a.width}, got {min_b.width}")
-    if min_a.M != min_b.M:
-        raise InvalidInputError(f"min_b must belong to the teacher width of min_a, M = {min_a.M}, got M = {min_b.M}")
+    same_manifold(min_a=min_a, min_b=min_b)
     name, seed, swaps = "given", None, 0
     if isinstance(matching, str):
         name = _checks.choice("matching", matching, MATCHINGS)
