@@ -25,10 +25,10 @@ class Assigned:
 
 def by_reference(family: Family, pairwise: str) -> Assigned:
     """Align all networks with one of them; of all references keep the one with the lowest worst barrier."""
-    candidates = family.matchings(pairwise)
+    candidates = [from_the_first(permutations) for permutations in family.matchings(pairwise)]
     worst = np.array([family.barriers(permutations).heights.max() for permutations in candidates])
     trace = np.minimum.accumulate(worst)
-    return Assigned(from_the_first(candidates[np.argmin(worst)]), trace[np.append(True, np.diff(trace) < 0)])
+    return Assigned(candidates[np.argmin(worst)], trace[np.append(True, np.diff(trace) < 0)])
 
 
 def by_mean(family: Family, pairwise: str) -> Assigned:

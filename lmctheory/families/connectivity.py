@@ -212,7 +212,8 @@ def _lowest(family: Family, pair: tuple[int, int], own: dict[str, IntArray], sea
     if search == "exact":  # the search for the strong barrier has tabulated whatever is below it
         own = own | {"exact": all_permutations(family.width)[np.argmin(family.tables(0.0)[pair])]}
     candidates = []
-    for name, permutation in own.items():
+    distinct = {permutation.tobytes(): (name, permutation) for name, permutation in reversed(own.items())}
+    for name, permutation in distinct.values():
         path = path_under(family.loss, *nets, permutation, family.grid_size)
         candidates.append(_Lowest(path.height, path.floor, permutation, name))
     p = family.pairs.index(pair)

@@ -58,6 +58,7 @@ class Family:
         self.grid_size = _checks.integer("grid_size", grid_size, 3)
         self.pairs = list(combinations(range(len(self.members)), 2))
         self._matchings: dict[str, IntArray] = {}
+        self._barriers: dict[bytes, PairwiseBarriers] = {}
         self._tables: dict[tuple[int, int], FloatArray] = {}
         self._tables_below = -np.inf
 
@@ -90,6 +91,10 @@ class Family:
         return self._tables
 
     def barriers(self, permutations: IntArray) -> PairwiseBarriers:
-        """Return the barriers of all pairs, each network under its permutation."""
-        networks, loss = permuted(self.members, permutations), self.loss
-        return pairwise_barriers(networks, loss.teacher, "none", inputs=loss.inputs, grid_size=self.grid_size)
+        """Return the barriers of all pairs, each network under its permutation; methods often agree on the permutations."""
+        key = permutations.tobytes()
+        if key not in self._barriers:
+            networks, loss = permuted(self.members, permutations), self.loss
+            options: dict[str, Any] = {"inputs": loss.inputs, "grid_size": self.grid_size}
+            self._barriers[key] = pairwise_barriers(networks, loss.teacher, "none", **options)
+        return self._barriers[key]

@@ -18,9 +18,11 @@ from validation.claims import (
     sparsity_and_barrier,
     sparsity_transition,
     star_connectivity,
+    strong_emerges_with_width,
     two_piece_connectivity,
     uniform_double_descent,
     uniform_rate,
+    weak_not_strong,
 )
 
 CLAIMS: dict[str, Claim] = {
@@ -45,5 +47,7 @@ CLAIMS: dict[str, Claim] = {
         sparsity_transition,
         edge_of_stability,
         sparsity_and_barrier,
+        weak_not_strong,
+        strong_emerges_with_width,
     )
 }
