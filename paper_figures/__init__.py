@@ -21,6 +21,9 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "norm_histogram": "sparsity-transition",
     "edge_of_stability": "edge-of-stability",
     "sparsity_and_barrier": "sparsity-and-barrier",
+    "weak_not_strong": "weak-not-strong",
+    "strong_emerges": "strong-emerges-with-width",
+    "simplex_triangles": "strong-emerges-with-width",
 }
 
 

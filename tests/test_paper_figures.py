@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from test_claims_families import FAMILIES_DATA
 from test_claims_geometry import GEOMETRY_DATA
 from test_claims_minima import MINIMA_DATA
 from test_claims_sparsity import SPARSITY_DATA
@@ -33,7 +34,7 @@ def _fit(widths, samples):
     }
 
 
-MADE_UP = MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA
+MADE_UP = MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA | FAMILIES_DATA
 
 
 def _data():
