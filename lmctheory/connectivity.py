@@ -71,7 +71,7 @@ def barrier(
     Parameters
     ----------
     net_a, net_b : TwoLayerNet
-        Ends of the path, of one shape (m, d).
+        Ends of the path, of one shape (m, d); `TwoLayerNet.pad` brings unequal widths together.
     teacher : TwoLayerNet
         The target of the loss.
     align : None, str, array_like of shape (m,), or Alignment

@@ -66,7 +66,7 @@ def align(
     Parameters
     ----------
     net_a, net_b : TwoLayerNet
-        Networks of one shape (m, d).
+        Networks of one shape (m, d); `TwoLayerNet.pad` brings unequal widths together.
     method : {"weights", "activations", "barrier", "exact"}
     teacher : TwoLayerNet
         The target of the loss. Required by "barrier" and "exact"; assignments do not depend on it.
