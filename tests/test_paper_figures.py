@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from test_claims_divergence import DIVERGENCE_DATA
 from test_claims_minima import MINIMA_DATA
 
 import lmctheory as lmc
@@ -48,7 +49,7 @@ def _data():
             "ensembles": records[4] + records[16],
             "fits": {str(d): both for d, both in fits.items()},
         },
-        **{FIGURES[figure]: as_json(data()) for figure, data in MINIMA_DATA.items()},
+        **{FIGURES[figure]: as_json(data()) for figure, data in (MINIMA_DATA | DIVERGENCE_DATA).items()},
     }
 
 

@@ -4,6 +4,7 @@ from validation.claim import Claim
 from validation.claims import (
     dimension_free,
     dimension_free_minima,
+    divergence,
     double_descent,
     gd_law,
     law_matters,
@@ -27,5 +28,6 @@ CLAIMS: dict[str, Claim] = {
         law_matters,
         dimension_free_minima,
         gd_law,
+        divergence,
     )
 }
