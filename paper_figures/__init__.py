@@ -12,6 +12,10 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "uniform_rate": "uniform-rate",
     "law_matters": "law-matters",
     "gd_law": "gd-law",
+    "sparsity_transition": "sparsity-transition",
+    "norm_histogram": "sparsity-transition",
+    "edge_of_stability": "edge-of-stability",
+    "sparsity_and_barrier": "sparsity-and-barrier",
     "divergence": "divergence",
 }
 

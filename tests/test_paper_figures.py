@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from test_claims_divergence import DIVERGENCE_DATA
 from test_claims_minima import MINIMA_DATA
+from test_claims_sparsity import SPARSITY_DATA
+from test_claims_stability import STABILITY_DATA
 
 import lmctheory as lmc
 import paper_figures
@@ -49,7 +51,10 @@ def _data():
             "ensembles": records[4] + records[16],
             "fits": {str(d): both for d, both in fits.items()},
         },
-        **{FIGURES[figure]: as_json(data()) for figure, data in (MINIMA_DATA | DIVERGENCE_DATA).items()},
+        **{
+            FIGURES[figure]: as_json(data())
+            for figure, data in (MINIMA_DATA | SPARSITY_DATA | STABILITY_DATA | DIVERGENCE_DATA).items()
+        },
     }
 
 

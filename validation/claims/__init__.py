@@ -6,11 +6,14 @@ from validation.claims import (
     dimension_free_minima,
     divergence,
     double_descent,
+    edge_of_stability,
     gd_law,
     law_matters,
     minima_characterisation,
     permutation_invariance,
     rate,
+    sparsity_and_barrier,
+    sparsity_transition,
     uniform_double_descent,
     uniform_rate,
 )
@@ -28,6 +31,9 @@ CLAIMS: dict[str, Claim] = {
         law_matters,
         dimension_free_minima,
         gd_law,
+        sparsity_transition,
+        edge_of_stability,
+        sparsity_and_barrier,
         divergence,
     )
 }
