@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from test_claims_divergence import DIVERGENCE_DATA
 from test_claims_minima import MINIMA_DATA
+from test_claims_sgd import SGD_DATA
 from test_claims_sparsity import SPARSITY_DATA
 from test_claims_stability import STABILITY_DATA
 
@@ -23,6 +24,7 @@ from paper_figures.files import MissingDataError, caption, inline_svg, save
 from validation.claim import as_json
 from validation.claims import CLAIMS
 
+MADE_UP_DATA = MINIMA_DATA | SPARSITY_DATA | STABILITY_DATA | SGD_DATA | DIVERGENCE_DATA
 PROVENANCE = {"scale": "quick", "seed": 3, "python": "3", "machine": "any", "versions": {"lmctheory": "0"}}
 
 
@@ -51,10 +53,7 @@ def _data():
             "ensembles": records[4] + records[16],
             "fits": {str(d): both for d, both in fits.items()},
         },
-        **{
-            FIGURES[figure]: as_json(data())
-            for figure, data in (MINIMA_DATA | SPARSITY_DATA | STABILITY_DATA | DIVERGENCE_DATA).items()
-        },
+        **{FIGURES[figure]: as_json(data()) for figure, data in MADE_UP_DATA.items()},
     }
 
 

@@ -17,7 +17,8 @@ def mean_square_threshold(M: int, d: int, batch_size: int) -> float:
     At a minimum with balanced classes the sums u of the neurons of each class ``(M, d)`` obey, to first order,
     ``u <- u - k (1/B) sum_b g_b (g_b . u)`` with ``g = (1{x_a > 0} x)_a``, k proportional to the rate, and x Gaussian. The second
     moments ``S = E[u u']`` are mapped linearly, to ``S - k (H S + S H) + k^2 ((1 - 1/B) H S H + (1/B) E[g g' S g g'])`` with
-    ``H = E[g g']``; they stay bounded while no eigenvalue of this map exceeds 1. Descent itself needs ``k lambda_max(H) <= 2``.
+    ``H = E[g g']``; they stay bounded while no eigenvalue of this map exceeds 1 (it preserves positive matrices, so its largest
+    eigenvalue is its spectral radius). Descent itself needs ``k lambda_max(H) <= 2``.
     """
     second, fourth = _moments(M, d)
     size = M * d
@@ -29,7 +30,7 @@ def mean_square_threshold(M: int, d: int, batch_size: int) -> float:
 
     def excess(ratio: float) -> float:
         k = 2 * ratio / top
-        return float(np.abs(np.linalg.eigvalsh(np.eye(size**2) - k * drift + k**2 * (mean + noise / batch_size))).max()) - 1
+        return float(np.linalg.eigvalsh(np.eye(size**2) - k * drift + k**2 * (mean + noise / batch_size))[-1]) - 1
 
     return float(brentq(excess, 1e-3, 1.0 + 1e-9, xtol=1e-6))
 

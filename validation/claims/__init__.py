@@ -12,6 +12,7 @@ from validation.claims import (
     minima_characterisation,
     permutation_invariance,
     rate,
+    sgd_sparsity,
     sparsity_and_barrier,
     sparsity_transition,
     uniform_double_descent,
@@ -33,6 +34,7 @@ CLAIMS: dict[str, Claim] = {
         gd_law,
         sparsity_transition,
         edge_of_stability,
+        sgd_sparsity,
         sparsity_and_barrier,
         divergence,
     )

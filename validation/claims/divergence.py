@@ -78,8 +78,8 @@ def diverging_rates(
 ) -> dict[str, Any]:
     """Return for each initial network the rate at which descent diverges, by bisection, and 2 / sharpness there.
 
-    Initial weights are ``N(0, s^2 / d)`` with ``s = scale * M / m``. `cosine` is the smallest between neurons that diverged. With a
-    batch size descent is stochastic, with the same batches at every rate.
+    Initial weights are ``N(0, s^2 / d)`` with ``s = scale * M / m``. `cosine` is the smallest between neurons that diverged.
+    With a batch size descent is stochastic, with the same batches at every rate.
     """
     teacher, threshold = lmc.orthonormal_teacher(M, d), lmc.stability_threshold(M, width)
     root = np.random.SeedSequence([seed, KEY, M, d, width, round(1e6 * scale)])
