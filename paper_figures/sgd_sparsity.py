@@ -89,10 +89,10 @@ def _escapes(ax: Any, cells: list[dict[str, Any]]) -> None:
             label=f"$M={M}$",
         )  # fmt: skip
         ax.plot(sizes, [cell["mean_square"] for cell in mine], ":", lw=1.2, color=COLOURS[colour])
-    ax.axhline(1, lw=0.8, color=COLOURS["grey"])
-    ax.annotate("neurons die above", (cells[0]["batch_size"], 1), (-3, 3), textcoords="offset points", fontsize=6.5)
+    ax.plot([], [], ":", lw=1.2, color=COLOURS["grey"], label="mean-square")
+    ax.axhline(1, lw=0.8, color=COLOURS["grey"], label="neurons die above")
     ax.set(xscale="log", xlabel="batch size $B$", ylabel="diverging rate over threshold", ylim=(0, None))
     sizes = sorted({cell["batch_size"] for cell in cells})
     ax.set_xticks(sizes, [str(size) for size in sizes], fontsize=7)
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.legend(fontsize=7, loc="lower right")
+    ax.legend(fontsize=6.5, loc="lower right")
