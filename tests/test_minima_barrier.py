@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import lmctheory as lmc
 from lmctheory._compiled.minima import both_axes_moment, mean_residual, one_axis_moment, residual_energy
-from lmctheory.minima.barriers import SWAP_GAIN, grouped_pairs, highest_loss, improve, mismatched
+from lmctheory.minima.heights import grouped_pairs, highest_loss, mismatched
+from lmctheory.minima.swaps import SWAP_GAIN, improve
 
 DIGITS = 40
 

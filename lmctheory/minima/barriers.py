@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray, Rng
-from lmctheory._compiled.minima import next_lower_swap, residual_energy, residual_mean
+from lmctheory._compiled.minima import residual_mean
 from lmctheory.errors import InvalidInputError
+from lmctheory.minima.heights import highest_loss, mismatched
 from lmctheory.minima.manifold import Minimum
-from lmctheory.minima.matching import exchange_offers, match
+from lmctheory.minima.matching import match
+from lmctheory.minima.swaps import improve
 
 MATCHINGS = ("lightest", "random", "swaps")
-GRID_STEP = 0.5  # in log(t / (1 - t)), the scale on which every term is smooth
-LOGIT_LIMIT = 700.0  # t and 1 - t stay positive
-LOGIT_TOL = 1e-7  # the height is right to the square of this
-SWAP_GAIN = 1e-10  # a swap that lowers the height by a smaller part is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,126 +166,3 @@ def minima_barrier(min_a: Minimum, min_b: Minimum, matching: str | ArrayLike = "
         swaps=swaps,
         seed=seed,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Top:
-    """The highest loss, its ``log(t / (1 - t))``, and the grid in that variable on which it was located."""
-
-    height: float
-    logit: float
-    grid: FloatArray
-    losses: FloatArray
-
-
-def mismatched(min_a: Minimum, min_b: Minimum, perm: IntArray) -> IntArray:
-    """Return the neurons of A that meet a neuron of another class, zero neurons aside."""
-    partners = min_b.classes[perm]
-    return np.flatnonzero((min_a.classes != partners) & (min_a.classes >= 0) & (partners >= 0))
-
-
-def highest_loss(min_a: Minimum, min_b: Minimum, perm: IntArray, neurons: IntArray) -> Top:
-    """Return the highest loss on the segment, `neurons` being the mismatched ones of A."""
-    if len(neurons) == 0:
-        return Top(0.0, 0.0, np.zeros(1), np.zeros(1))
-    arrays = grouped_pairs(
-        min_a.classes[neurons], min_b.classes[perm[neurons]], min_a.weights[neurons], min_b.weights[perm[neurons]]
-    )
-    return maximise(lambda u: float(residual_energy(expit(-u), expit(u), *arrays)))
-
-
-def grouped_pairs(
-    a: IntArray, b: IntArray, alpha: FloatArray, beta: FloatArray
-) -> tuple[FloatArray, FloatArray, np.ndarray, IntArray, IntArray, IntArray]:
-    """Return pairs as `residual_energy` takes them: grouped by their two axes, pairs of one direction and ratio merged.
-
-    ``min(p|x|, q|y|)`` is 1-homogeneous in (p, q): residuals with the same ratio add up to the residual of the sums.
-    """
-    low, high, a_is_low, ratio = np.minimum(a, b), np.maximum(a, b), a < b, alpha / beta
-    order = np.lexsort((ratio, a_is_low, high, low))
-    low, high, a_is_low, ratio = low[order], high[order], a_is_low[order], ratio[order]
-    new_group = np.append(True, (np.diff(low) != 0) | (np.diff(high) != 0))
-    new_pair = new_group | np.append(True, (a_is_low[1:] != a_is_low[:-1]) | (ratio[1:] != ratio[:-1]))
-    first = np.flatnonzero(new_pair)
-    groups = np.flatnonzero(new_group)
-    return (
-        np.add.reduceat(alpha[order], first),
-        np.add.reduceat(beta[order], first),
-        a_is_low[first],
-        np.append(np.searchsorted(first, groups), len(first)),
-        low[groups],
-        high[groups],
-    )
-
-
-def maximise(loss: Callable[[float], float]) -> Top:
-    """Return the maximum of the loss as a function of ``u = log(t / (1 - t))``."""
-    values = {0.0: loss(0.0)}
-    best = values[0.0]
-    for sign in (-1.0, 1.0):
-        u, value = 0.0, values[0.0]
-        # beyond t, towards its end, L is at most L(t) / max(t, 1 - t)^2
-        while value > best * expit(abs(u)) ** 2 * (u != 0) and abs(u) < LOGIT_LIMIT:
-            u += sign * GRID_STEP
-            value = values[u] = loss(u)
-            best = max(best, value)
-    grid = np.array(sorted(values))
-    losses = np.array([values[u] for u in grid])
-    height, logit = best, float(grid[np.argmax(losses)])
-    # |d log L / du| <= 2: between grid points the loss exceeds a neighbour's at most by this factor
-    reach = np.exp(GRID_STEP)
-    padded = np.concatenate([[-np.inf], losses, [-np.inf]])
-    peaks = np.flatnonzero((losses >= padded[:-2]) & (losses >= padded[2:]) & (losses * reach >= best))
-    for k in peaks:
-        found = minimize_scalar(
-            lambda u: -loss(float(u)),
-            bounds=(grid[k] - GRID_STEP, grid[k] + GRID_STEP),
-            method="bounded",
-            options={"xatol": LOGIT_TOL},
-        )
-        if -found.fun > height:
-            height, logit = float(-found.fun), float(found.x)
-    return Top(height, logit, grid, losses)
-
-
-def improve(min_a: Minimum, min_b: Minimum, perm: IntArray) -> tuple[IntArray, int]:
-    """Return `perm` improved by swaps until none lowers the height, and how many there were.
-
-    A swap can lower the height only if it lowers the loss at the present maximiser: that is tried first, at O(L) a swap.
-    """
-    perm, swaps, begin = perm.copy(), 0, 0
-    neurons = mismatched(min_a, min_b, perm)
-    top = highest_loss(min_a, min_b, perm, neurons)
-    while len(neurons):
-        bound = top.height * (1 - SWAP_GAIN)
-        offered_a, offered_b = exchange_offers(min_a, min_b, perm, neurons)
-        i, j = np.append(neurons, offered_a), np.append(perm[neurons], offered_b)
-        columns = min_a.classes[i], min_a.weights[i], min_b.classes[j], min_b.weights[j]
-        tried, count = 0, len(neurons) * len(i)
-        while tried < count:
-            begin %= count
-            found = next_lower_swap(expit(-top.logit), expit(top.logit), *columns, len(neurons), bound, begin)
-            tried += (found - begin) % count + 1
-            if found < 0 or tried > count:
-                return perm, swaps
-            begin = found + 1
-            first, second = divmod(int(found), len(i))
-            candidate = exchanged(perm, int(i[first]), int(i[second]), int(j[second]))
-            left = mismatched(min_a, min_b, candidate)
-            new_top = highest_loss(min_a, min_b, candidate, left)
-            if new_top.height <= bound:
-                perm, neurons, top = candidate, left, new_top
-                swaps += 1
-                break
-        else:
-            return perm, swaps
-    return perm, swaps
-
-
-def exchanged(perm: IntArray, k: int, i: int, j: int) -> IntArray:
-    """Return `perm` with i meeting j (by an exchange that costs nothing), then with the partners of k and i exchanged."""
-    perm = perm.copy()
-    holder = int(np.flatnonzero(perm == j)[0])
-    perm[holder], perm[i] = perm[i], j
-    perm[k], perm[i] = perm[i], perm[k]
-    return perm

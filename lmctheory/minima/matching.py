@@ -45,26 +45,3 @@ def heaviest_first(minimum: Minimum, left: list[IntArray], rng: np.random.Genera
     if rng is not None:
         return rng.permutation(neurons)
     return neurons[np.lexsort((minimum.classes[neurons], -minimum.weights[neurons]))]
-
-
-def exchange_offers(min_a: Minimum, min_b: Minimum, perm: IntArray, neurons: IntArray) -> tuple[IntArray, IntArray]:
-    """Return pairs ``(i, j)`` that stand for all pairs of residual 0 with which the mismatched `neurons` may exchange partners.
-
-    Which neuron meets which inside a class is free, and the loss increases with every weight of a mismatched pair: so for each
-    class present in the matched pairs its lightest neuron of A and of B suffice, and beside zero neurons the lightest neuron
-    of each class.
-    """
-    free = np.ones(min_a.width, dtype=bool)
-    free[neurons] = False
-    i = np.flatnonzero(free)
-    a, b = min_a.classes[i], min_b.classes[perm[i]]
-    order = np.lexsort((min_a.weights[i], b, a))
-    offered_a = _first_of_each(i[order], a[order], b[order])
-    order = np.lexsort((min_b.weights[perm[i]], b, a))
-    offered_b = _first_of_each(perm[i][order], a[order], b[order])
-    return offered_a, offered_b
-
-
-def _first_of_each(values: IntArray, a: IntArray, b: IntArray) -> IntArray:
-    first = np.append(True, (np.diff(a) != 0) | (np.diff(b) != 0)) if len(a) else np.zeros(0, dtype=bool)
-    return values[first]
