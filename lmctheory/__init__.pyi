@@ -14,6 +14,7 @@ from .errors import MissingDependencyError as MissingDependencyError
 from .errors import SchedulerError as SchedulerError
 from .errors import StoreError as StoreError
 from .kernels import relu_kernel as relu_kernel
+from .minima import ExactMinimaBarrier as ExactMinimaBarrier
 from .minima import MembershipCheck as MembershipCheck
 from .minima import MinimaBarrier as MinimaBarrier
 from .minima import Minimum as Minimum

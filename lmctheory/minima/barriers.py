@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,13 +13,14 @@ from scipy.special import expit
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray, Rng
 from lmctheory._compiled.minima import residual_mean
-from lmctheory.errors import InvalidInputError
+from lmctheory.errors import ConvergenceWarning, InvalidInputError
+from lmctheory.minima.exact import exact_matching
 from lmctheory.minima.heights import highest_loss, mismatched
 from lmctheory.minima.manifold import Minimum
 from lmctheory.minima.matching import match
 from lmctheory.minima.swaps import improve
 
-MATCHINGS = ("lightest", "random", "swaps")
+MATCHINGS = ("lightest", "random", "swaps", "exact")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +40,13 @@ class MinimaBarrier:
     residual_l1 : float
         ``E|f_t - f*|`` at `position`.
     matching : str
-        "lightest", "random", "swaps" or "given".
+        "lightest", "random", "swaps", "exact" or "given".
     permutation : ndarray of int, shape (m,)
         Applied to B: neuron i of A meets neuron ``permutation[i]`` of B.
     grid, losses : ndarray
         The positions at which the maximum was located, increasing, and the loss there.
     swaps : int
-        Number of swaps that lowered the height; 0 unless matching is "swaps".
+        Number of swaps that lowered the height; 0 unless matching is "swaps" or "exact".
     seed : tuple or None
         Entropy and spawn key behind a random matching.
     """
@@ -61,7 +64,43 @@ class MinimaBarrier:
     seed: tuple[object, tuple[int, ...]] | None
 
 
-def minima_barrier(min_a: Minimum, min_b: Minimum, matching: str | ArrayLike = "lightest", *, rng: Rng = None) -> MinimaBarrier:
+@dataclass(frozen=True, eq=False)
+class ExactMinimaBarrier(MinimaBarrier):
+    """The lowest loss barrier between two global minima over all permutations, with what proves it.
+
+    Attributes
+    ----------
+    is_optimal : bool
+        Whether the search is complete: no permutation is lower, by a part 1e-10 or more.
+    lower_bound : float
+        Proved to be at most the barrier under every permutation; the height less a part 1e-10 if the search is complete.
+    nodes : int
+        Number of nodes searched; 0 where the height is 0.
+    """
+
+    is_optimal: bool
+    lower_bound: float
+    nodes: int
+
+
+@overload
+def minima_barrier(
+    min_a: Minimum, min_b: Minimum, matching: Literal["exact"], *, rng: Rng = ..., time_limit: float | None = ...
+) -> ExactMinimaBarrier: ...
+@overload
+def minima_barrier(
+    min_a: Minimum, min_b: Minimum, matching: str | ArrayLike = ..., *, rng: Rng = ..., time_limit: float | None = ...
+) -> MinimaBarrier: ...
+
+
+def minima_barrier(
+    min_a: Minimum,
+    min_b: Minimum,
+    matching: str | ArrayLike = "lightest",
+    *,
+    rng: Rng = None,
+    time_limit: float | None = None,
+) -> MinimaBarrier:
     """Return the loss barrier between two global minima of one teacher, modulo the permutation that `matching` selects.
 
     Where neuron ``alpha e_a`` of A meets ``beta e_b`` of B with ``a != b``, the residual ``f_t - f*`` gains
@@ -78,24 +117,36 @@ def minima_barrier(min_a: Minimum, min_b: Minimum, matching: str | ArrayLike = "
     - "random": as few mismatched pairs as possible; which neurons are left over in a class, which of them meet zero
       neurons, and which meets which, is uniformly random.
     - "swaps": "lightest", improved by exchanging the partners of two neurons of A until no exchange lowers the height.
+    - "exact": the lowest of all permutations, with a proof. Complete search, from "swaps", of how many of the lightest
+      neurons of each class are left over and of how they are paired; the optimum may have more mismatched pairs than the least
+      number, in a detour through light neurons of a third class.
 
     Parameters
     ----------
     min_a, min_b : Minimum
         Of one width m and one teacher width M.
-    matching : {"lightest", "random", "swaps"} or array_like of int, shape (m,)
+    matching : {"lightest", "random", "swaps", "exact"} or array_like of int, shape (m,)
         A permutation of B's neurons may be given.
     rng : int, SeedSequence, Generator or None
         Used by "random" only.
+    time_limit : float or None
+        Seconds after which "exact" stops, and returns the best permutation and the best bound found; by default never.
 
     Returns
     -------
     MinimaBarrier
+        An `ExactMinimaBarrier` for "exact".
 
     Raises
     ------
     InvalidInputError
-        If an argument is not a `Minimum`, widths or teacher widths differ, or `matching` is neither a name nor a permutation.
+        If an argument is not a `Minimum`, widths or teacher widths differ, `matching` is neither a name nor a permutation, or
+        `time_limit` is not positive or given with another matching than "exact".
+
+    Warns
+    -----
+    ConvergenceWarning
+        If "exact" stops before its search is complete, at the time limit or because more than 48 pairs would be mismatched.
 
     Notes
     -----
@@ -137,23 +188,30 @@ def minima_barrier(min_a: Minimum, min_b: Minimum, matching: str | ArrayLike = "
         raise InvalidInputError(f"min_b must have the width of min_a, m = {min_a.width}, got {min_b.width}")
     if min_a.M != min_b.M:
         raise InvalidInputError(f"min_b must belong to the teacher width of min_a, M = {min_a.M}, got M = {min_b.M}")
-    name, seed, swaps = "given", None, 0
+    name, seed, swaps, search = "given", None, 0, None
     if isinstance(matching, str):
         name = _checks.choice("matching", matching, MATCHINGS)
-        if name == "random":
-            root = _checks.seed_sequence(rng)
-            seed = (root.entropy, root.spawn_key)
-            perm = match(min_a, min_b, np.random.default_rng(_checks.stream(root, "matching")))
-        else:
-            perm = match(min_a, min_b)
-        if name == "swaps":
-            perm, swaps = improve(min_a, min_b, perm)
-    else:
+    if time_limit is not None:
+        time_limit = _checks.real("time_limit", time_limit, positive=True)
+        if name != "exact":
+            raise InvalidInputError(f'time_limit must be None unless matching is "exact", got {time_limit:g} with {name!r}')
+    if name == "given":
         perm = _checks.permutation("matching", matching, min_a.width)
+    elif name == "random":
+        root = _checks.seed_sequence(rng)
+        seed = (root.entropy, root.spawn_key)
+        perm = match(min_a, min_b, np.random.default_rng(_checks.stream(root, "matching")))
+    else:
+        perm = match(min_a, min_b)
+    if name == "swaps" or (name == "exact" and min_a.M > 2):
+        perm, swaps = improve(min_a, min_b, perm)
+    if name == "exact":
+        search = exact_matching(min_a, min_b, perm, time_limit)
+        perm = search.permutation
     neurons = mismatched(min_a, min_b, perm)
     alpha, beta = min_a.weights[neurons], min_b.weights[perm[neurons]]
-    top = highest_loss(min_a, min_b, perm, neurons)
-    return MinimaBarrier(
+    top = highest_loss(min_a, min_b, neurons, perm[neurons])
+    found = MinimaBarrier(
         height=top.height,
         position=float(expit(top.logit)),
         leftover=len(neurons),
@@ -166,3 +224,13 @@ def minima_barrier(min_a: Minimum, min_b: Minimum, matching: str | ArrayLike = "
         swaps=swaps,
         seed=seed,
     )
+    if search is None:
+        return found
+    if not search.is_optimal:
+        warnings.warn(
+            f"complete search stopped after {search.nodes} nodes: the barrier is {top.height:.6g} or less, "
+            f"and at least {search.lower_bound:.6g}",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return ExactMinimaBarrier(**vars(found), is_optimal=search.is_optimal, lower_bound=search.lower_bound, nodes=search.nodes)

@@ -34,13 +34,11 @@ def mismatched(min_a: Minimum, min_b: Minimum, perm: IntArray) -> IntArray:
     return np.flatnonzero((min_a.classes != partners) & (min_a.classes >= 0) & (partners >= 0))
 
 
-def highest_loss(min_a: Minimum, min_b: Minimum, perm: IntArray, neurons: IntArray) -> Top:
-    """Return the highest loss on the segment, `neurons` being the mismatched ones of A."""
+def highest_loss(min_a: Minimum, min_b: Minimum, neurons: IntArray, partners: IntArray) -> Top:
+    """Return the highest loss on the segment, the mismatched `neurons` of A meeting `partners` of B."""
     if len(neurons) == 0:
         return Top(0.0, 0.0, np.zeros(1), np.zeros(1))
-    arrays = grouped_pairs(
-        min_a.classes[neurons], min_b.classes[perm[neurons]], min_a.weights[neurons], min_b.weights[perm[neurons]]
-    )
+    arrays = grouped_pairs(min_a.classes[neurons], min_b.classes[partners], min_a.weights[neurons], min_b.weights[partners])
     return maximise(lambda u: float(residual_energy(expit(-u), expit(u), *arrays)))
 
 

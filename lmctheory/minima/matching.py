@@ -8,14 +8,22 @@ from lmctheory._checks import IntArray
 from lmctheory.minima.manifold import Minimum
 
 
-def match(min_a: Minimum, min_b: Minimum, rng: np.random.Generator | None = None) -> IntArray:
+def match(
+    min_a: Minimum, min_b: Minimum, rng: np.random.Generator | None = None, pairs: tuple[IntArray, IntArray] | None = None
+) -> IntArray:
     """Return gather indices: neuron i of A meets neuron ``perm[i]`` of B, with as few mismatched pairs as possible.
 
-    Without `rng` the lightest neurons are left over, see `minima_barrier`; with it everything that is free is random.
+    Without `rng` the lightest neurons are left over, see `minima_barrier`; with it everything that is free is random. Neurons
+    of A and B that shall meet whatever their classes may be given as `pairs`.
     """
     perm = np.full(min_a.width, -1, dtype=np.intp)
     left_a, left_b = [], []
     groups_a, groups_b = by_class(min_a, rng), by_class(min_b, rng)
+    if pairs is not None:
+        perm[pairs[0]] = pairs[1]
+        groups_a, groups_b = (
+            [group[~np.isin(group, taken)] for group in groups] for groups, taken in zip((groups_a, groups_b), pairs, strict=True)
+        )
     for group_a, group_b in zip(groups_a[1:], groups_b[1:], strict=True):
         n = min(len(group_a), len(group_b))
         perm[group_a[:n]] = group_b[:n]

@@ -20,7 +20,7 @@ def improve(min_a: Minimum, min_b: Minimum, perm: IntArray) -> tuple[IntArray, i
     """
     perm, swaps, begin = perm.copy(), 0, 0
     neurons = mismatched(min_a, min_b, perm)
-    top = highest_loss(min_a, min_b, perm, neurons)
+    top = highest_loss(min_a, min_b, neurons, perm[neurons])
     while len(neurons):
         bound = top.height * (1 - SWAP_GAIN)
         offered_a, offered_b = exchange_offers(min_a, min_b, perm, neurons)
@@ -37,7 +37,7 @@ def improve(min_a: Minimum, min_b: Minimum, perm: IntArray) -> tuple[IntArray, i
             first, second = divmod(int(found), len(i))
             candidate = exchanged(perm, int(i[first]), int(i[second]), int(j[second]))
             left = mismatched(min_a, min_b, candidate)
-            new_top = highest_loss(min_a, min_b, candidate, left)
+            new_top = highest_loss(min_a, min_b, left, candidate[left])
             if new_top.height <= bound:
                 perm, neurons, top = candidate, left, new_top
                 swaps += 1
