@@ -3,6 +3,9 @@ from . import strategies as strategies
 from . import sweep as sweep
 from . import symbolic as symbolic
 from .alignment import Alignment as Alignment
+from .alignment import Assignment as Assignment
+from .alignment import ExactAlignment as ExactAlignment
+from .alignment import SwapAlignment as SwapAlignment
 from .alignment import align as align
 from .connectivity import Barrier as Barrier
 from .connectivity import barrier as barrier

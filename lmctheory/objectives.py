@@ -75,7 +75,9 @@ class PopulationLoss:
         X, c = self.stack(net)
         m, d = net.W.shape
         norms, units = unit_rows(X)
-        return self.scale * hessian_blocks(units, norms, c, m).reshape(m * d, m * d)
+        hessian: FloatArray = hessian_blocks(units, norms, c, m).reshape(m * d, m * d)
+        hessian *= self.scale
+        return hessian
 
     def segments(self, nets_a: Sequence[TwoLayerNet], nets_b: Sequence[TwoLayerNet]) -> Segments:
         """Return the loss on the straight lines from each of `nets_a` to its partner in `nets_b`; all have one shape."""

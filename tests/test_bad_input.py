@@ -10,6 +10,7 @@ T = lmc.orthonormal_teacher(2, 3)
 NET = lmc.TwoLayerNet(np.arange(6.0).reshape(2, 3))
 WIDE = lmc.TwoLayerNet(np.ones((3, 3)))
 FLAT = lmc.TwoLayerNet(np.ones((2, 2)))
+HUGE = lmc.TwoLayerNet(np.ones((65, 3)))
 TWO = [[1.0, 2.0], [0.5, 1.0]]
 PAIRS = [[0, 1], [0, 2], [1, 2]]
 THREE = [[1.0, 2.0, 3.0], [0.5, 1.0, 1.5]]
@@ -72,6 +73,17 @@ CALLS = [
     (lambda: lmc.align(None, NET), "net_a", "TwoLayerNet", "None"),
     (lambda: lmc.align(NET, NET, "weight"), "method", "'weights', 'activations'", "'weight'"),
     (lambda: lmc.align(NET, NET, 3), "method", "'weights', 'activations'", "3"),
+    (lambda: lmc.align(NET, NET, "barrier"), "teacher", "method='barrier'", "None"),
+    (lambda: lmc.align(NET, NET, "exact"), "teacher", "method='exact'", "None"),
+    (lambda: lmc.align(NET, NET, "exact", teacher=T, time_limit=0), "time_limit", "positive", "0"),
+    (lambda: lmc.align(NET, NET, "exact", teacher=T, time_limit="1"), "time_limit", "real", "'1'"),
+    (lambda: lmc.align(NET, NET, "barrier", teacher=T, time_limit=1.0), "time_limit", "method='exact'", "'barrier'"),
+    (lambda: lmc.align(NET, NET, time_limit=1.0), "time_limit", "method='exact'", "'weights'"),
+    (lambda: lmc.align(HUGE, HUGE, "exact", teacher=T), "net_a", "at most 64 neurons", "65"),
+    (lambda: lmc.align(NET, NET, "barrier", teacher=T.W), "teacher", "TwoLayerNet", "array"),
+    (lambda: lmc.align(FLAT, FLAT, "barrier", teacher=T), "net_a", "d = 3", "d = 2"),
+    (lambda: lmc.align(NET, NET, "barrier", teacher=T, inputs="cube"), "inputs", "'sphere'", "'cube'"),
+    (lambda: lmc.align(NET, NET, "barrier", teacher=T, grid_size=2), "grid_size", "at least 3", "2"),
     (lambda: lmc.barrier(NET, WIDE, T), "net_b", "(2, 3)", "(3, 3)"),
     (lambda: lmc.barrier(FLAT, FLAT, T), "net_a", "d = 3", "d = 2"),
     (lambda: lmc.barrier(NET, NET, NET.W), "teacher", "TwoLayerNet", "array"),

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 import lmctheory as lmc
+from validation.blocks import joined, joined_pairs, sweep_in_blocks
 from validation.claim import Context, as_json
 
 POLISHED_LOSS_TOL = 1e-6  # descent of overparameterised runs stops here when polishing follows,
 LOSS_TOL = 1e-7  # and here when it does not
 GLOBAL_LOSS = 1e-6  # a run below this has reached a global minimum: spurious minima of orthonormal teachers lie above 1e-2
 MAX_STEPS = 20_000
+RUNS_IN_BLOCK = 32
+JOINED = ("losses", "steps", "weights", "activations", "unaligned")
 
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """Networks of one width and the barriers of all their pairs ``(P, 2)``; ``modulo`` is the lower of both matchings."""
+    """Networks of one width and the barriers of their pairs ``(P, 2)`` within blocks; ``modulo`` is the lower of both."""
 
     M: int
     d: int
@@ -56,18 +59,26 @@ class Ensemble:
 def gd_ensembles(
     context: Context, cells: Sequence[tuple[int, int, int]], n_runs: int | Sequence[int], *, polish: bool = True
 ) -> list[Ensemble]:
-    """Return an ensemble of `n_runs` networks for each cell ``(M, d, width)``; see `gd_ensemble`."""
+    """Return an ensemble of `n_runs` networks for each cell ``(M, d, width)``, trained in blocks; see `gd_ensemble`."""
     counts = [n_runs] * len(cells) if isinstance(n_runs, int) else n_runs
     parameters = [
         {"M": M, "d": d, "width": width, "n_runs": count, "polish": polish}
         for (M, d, width), count in zip(cells, counts, strict=True)
     ]
-    found = context.sweep(gd_ensemble, parameters, cost=lambda p: p["width"] ** 2.0 * (20 + min(p["d"], p["width"] + p["M"])))
-    names = [field.name for field in fields(Ensemble)]
-    return [Ensemble(**{name: record[name] for name in names}) for record in found]
+
+    def cost(cell: dict[str, Any]) -> float:
+        m, coordinates = cell["width"], min(cell["d"], cell["width"] + cell["M"])
+        return float(cell["n_runs"] * m**2.0 * (20 + coordinates + (m * coordinates**3 / 500 if polish else 0)))
+
+    found = sweep_in_blocks(context, gd_ensemble, parameters, "n_runs", lambda _: RUNS_IN_BLOCK, cost)
+    ensembles = []
+    for (M, d, width), parts in zip(cells, found, strict=True):
+        pairs, floor = joined_pairs(parts, "losses"), max(part["loss_floor"] for part in parts)
+        ensembles.append(Ensemble(M, d, width, pairs=pairs, loss_floor=floor, **joined(parts, JOINED)))
+    return ensembles
 
 
-def gd_ensemble(seed: int, M: int, d: int, width: int, n_runs: int, polish: bool) -> dict[str, Any]:
+def gd_ensemble(seed: int, M: int, d: int, width: int, n_runs: int, polish: bool, block: int = 0) -> dict[str, Any]:
     """Return the numbers of `n_runs` networks trained by gradient descent on the orthonormal teacher (M, d).
 
     Learning rate 1/m, a third of the stability threshold of dense minima. With `polish` descent is followed by Newton steps to a
@@ -84,7 +95,7 @@ def gd_ensemble(seed: int, M: int, d: int, width: int, n_runs: int, polish: bool
             width=width,
             learning_rate=1 / width,
             max_steps=MAX_STEPS,
-            rng=np.random.SeedSequence([seed, M, d, width]),
+            rng=np.random.SeedSequence([seed, M, d, width, block]),
             n_runs=n_runs,
             loss_tol=loss_tol,
             polish=polish or width <= M,

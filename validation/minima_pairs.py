@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
+from validation.blocks import joined, joined_pairs, sweep_in_blocks
 from validation.claim import Context
 
 KEY_PAIRS, KEY_RANDOM, KEY_DESCENT = 401, 402, 403
@@ -68,22 +69,16 @@ def pair_seconds(M: int, width: int, matchings: str) -> float:
 
 def all_pairs(context: Context, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return `minima_pairs` for each request, computed in blocks of a few seconds at most."""
-    cells, owners = [], []
-    for k, request in enumerate(requests):
-        each = max(1, math.ceil(BLOCK_SECONDS / pair_seconds(request["M"], request["width"], request["matchings"])))
-        for block, start in enumerate(range(0, request["n_pairs"], each)):
-            cells.append(request | {"n_pairs": min(each, request["n_pairs"] - start), "block": block})
-            owners.append(k)
-    found = context.sweep(
-        minima_pairs, cells, cost=lambda cell: cell["n_pairs"] * pair_seconds(cell["M"], cell["width"], cell["matchings"])
-    )
-    merged: list[dict[str, Any]] = []
-    for k, request in enumerate(requests):
-        parts = [part for part, owner in zip(found, owners, strict=True) if owner == k]
-        arrays = [name for name, value in parts[0].items() if isinstance(value, np.ndarray)]
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in arrays}
-        merged.append(request | joined)
-    return merged
+
+    def size(request: dict[str, Any]) -> int:
+        return max(1, math.ceil(BLOCK_SECONDS / pair_seconds(request["M"], request["width"], request["matchings"])))
+
+    def cost(cell: dict[str, Any]) -> float:
+        return float(cell["n_pairs"] * pair_seconds(cell["M"], cell["width"], cell["matchings"]))
+
+    found = sweep_in_blocks(context, minima_pairs, requests, "n_pairs", size, cost)
+    arrays = [[name for name, value in parts[0].items() if isinstance(value, np.ndarray)] for parts in found]
+    return [request | joined(parts, names) for request, parts, names in zip(requests, found, arrays, strict=True)]
 
 
 def descended_minima(
@@ -122,17 +117,12 @@ def descended_minima(
 
 def all_descended(context: Context, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return `descended_minima` for each request, trained in blocks; only pairs within a block have barriers."""
-    cells, owners = [], []
-    for k, request in enumerate(requests):
-        for block, start in enumerate(range(0, request["n_runs"], RUNS_IN_BLOCK)):
-            cells.append(request | {"n_runs": min(RUNS_IN_BLOCK, request["n_runs"] - start), "block": block})
-            owners.append(k)
-    found = context.sweep(descended_minima, cells, cost=lambda cell: cell["n_runs"] * cell["width"] ** 1.8 / cell["rate"])
-    merged: list[dict[str, Any]] = []
-    for k, request in enumerate(requests):
-        parts = [part for part, owner in zip(found, owners, strict=True) if owner == k]
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in JOINED}
-        offsets = np.cumsum([0, *(len(part["sizes"]) for part in parts)])
-        joined["pairs"] = np.concatenate([part["pairs"] + offset for part, offset in zip(parts, offsets, strict=False)])
-        merged.append(request | joined)
-    return merged
+
+    def cost(cell: dict[str, Any]) -> float:
+        return float(cell["n_runs"] * cell["width"] ** 1.8 / cell["rate"])
+
+    found = sweep_in_blocks(context, descended_minima, requests, "n_runs", lambda _: RUNS_IN_BLOCK, cost)
+    return [
+        request | joined(parts, JOINED) | {"pairs": joined_pairs(parts, "sizes")}
+        for request, parts in zip(requests, found, strict=True)
+    ]

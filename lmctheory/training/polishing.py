@@ -108,8 +108,10 @@ def _damped_step(net: TwoLayerNet, hessian: FloatArray, gradient: FloatArray, sh
 
     A negligible neuron that would be carried past the origin, where the loss has a cone, is put on it.
     """
+    shifted = hessian.T.copy(order="F")  # in LAPACK's order: factorised in place
+    shifted[np.diag_indices_from(shifted)] += shift
     try:
-        factor = cho_factor(hessian + shift * np.eye(len(hessian)), overwrite_a=True)
+        factor = cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False)
     except LinAlgError:
         return None
     step = cho_solve(factor, gradient.ravel()).reshape(net.W.shape)
