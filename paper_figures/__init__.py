@@ -12,6 +12,7 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "uniform_rate": "uniform-rate",
     "law_matters": "law-matters",
     "gd_law": "gd-law",
+    "matching_optimality": "matching-optimality",
 }
 
 

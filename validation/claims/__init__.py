@@ -7,6 +7,7 @@ from validation.claims import (
     double_descent,
     gd_law,
     law_matters,
+    matching_optimality,
     minima_characterisation,
     permutation_invariance,
     rate,
@@ -27,5 +28,6 @@ CLAIMS: dict[str, Claim] = {
         law_matters,
         dimension_free_minima,
         gd_law,
+        matching_optimality,
     )
 }
