@@ -18,15 +18,21 @@ from .errors import SchedulerError as SchedulerError
 from .errors import StoreError as StoreError
 from .kernels import relu_kernel as relu_kernel
 from .minima import ExactMinimaBarrier as ExactMinimaBarrier
+from .minima import GeodesicBound as GeodesicBound
 from .minima import MembershipCheck as MembershipCheck
 from .minima import MinimaBarrier as MinimaBarrier
 from .minima import Minimum as Minimum
 from .minima import Projection as Projection
+from .minima import StarCenter as StarCenter
+from .minima import ZeroLossPath as ZeroLossPath
 from .minima import class_size_law as class_size_law
+from .minima import geodesic_upper_bound as geodesic_upper_bound
 from .minima import is_global_minimum as is_global_minimum
 from .minima import minima_barrier as minima_barrier
 from .minima import project_to_minimum as project_to_minimum
 from .minima import sample_minimum as sample_minimum
+from .minima import star_center as star_center
+from .minima import zero_loss_path as zero_loss_path
 from .networks import TwoLayerNet as TwoLayerNet
 from .networks import orthonormal_teacher as orthonormal_teacher
 from .objectives import PopulationLoss as PopulationLoss
@@ -36,7 +42,13 @@ from .objectives import population_hessian as population_hessian
 from .objectives import population_loss as population_loss
 from .rates import RateFit as RateFit
 from .rates import fit_rate as fit_rate
+from .samples import SampleLoss as SampleLoss
+from .stability import Sparsity as Sparsity
 from .stability import sharpness as sharpness
+from .stability import sparsity as sparsity
+from .stability import stability_threshold as stability_threshold
+from .training import Checkpoints as Checkpoints
+from .training import History as History
 from .training import TrainingResult as TrainingResult
 from .training import train as train
 

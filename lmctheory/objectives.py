@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
-from lmctheory._compiled.population import hessian_blocks, kernel_from_cosines, loss_and_gradient, row_norms, segment_losses
+from lmctheory._compiled.hessian import hessian_blocks, hessian_product, hessian_structure
+from lmctheory._compiled.population import kernel_from_cosines, loss_and_gradient, row_norms, segment_losses
 from lmctheory.errors import InvalidInputError
 from lmctheory.kernels import unit_rows
 from lmctheory.networks import TwoLayerNet
@@ -49,21 +50,22 @@ class PopulationLoss:
         self.check(name, net)
         return np.vstack([net.W, self.teacher.W]), np.concatenate([net.a, -self.teacher.a])
 
-    def value_and_gradient(self, net: TwoLayerNet) -> tuple[float, FloatArray]:
-        """Return the loss, never negative, and ``dL/dW``."""
+    def value_and_gradients(self, net: TwoLayerNet) -> tuple[float, FloatArray, FloatArray]:
+        """Return the loss, never negative, ``dL/dW`` and ``dL/da_i = 2 [(K(W, W) a)_i - (K(W, V) b)_i]``."""
         X, c = self.stack(net)
         m, n = net.width, len(c)
         norms, inverse_norms = np.empty(n), np.empty(n)
         row_norms(X, norms, inverse_norms)
-        gradient = np.empty((m, X.shape[1]))
-        value = loss_and_gradient(X, c, m, self.teacher_energy, norms, inverse_norms, np.empty(n), np.empty((m, n)), gradient)
+        gradient, output_gradient = np.empty((m, X.shape[1])), np.empty(m)
+        value = loss_and_gradient(
+            X, c, m, self.teacher_energy, norms, inverse_norms, np.empty(n), np.empty((m, n)), gradient, output_gradient
+        )
         value = max(value, 0.0) if np.isfinite(value) else np.inf  # beyond weights of 1e150 squares overflow
-        return value * self.scale, gradient * self.scale
+        return value * self.scale, gradient * self.scale, output_gradient * self.scale
 
-    def output_gradient(self, net: TwoLayerNet) -> FloatArray:
-        """Return ``dL/da_i = 2 [(K(W, W) a)_i - (K(W, V) b)_i]``."""
-        kernel, c = self._kernel(net)
-        return 2.0 * self.scale * (kernel[: net.width] @ c)
+    def value_and_gradient(self, net: TwoLayerNet) -> tuple[float, FloatArray]:
+        """Return the loss, never negative, and ``dL/dW``."""
+        return self.value_and_gradients(net)[:2]
 
     def floor(self, net: TwoLayerNet) -> float:
         """Return the rounding error to expect: ``4 eps |c|' K(X, X) |c|``, the size of the terms that cancel."""
@@ -78,6 +80,21 @@ class PopulationLoss:
         hessian: FloatArray = hessian_blocks(units, norms, c, m).reshape(m * d, m * d)
         hessian *= self.scale
         return hessian
+
+    def hessian_product(self, net: TwoLayerNet) -> Callable[[FloatArray], FloatArray]:
+        """Return the map ``D -> H D`` of directions ``(m, d)``, with H the Hessian with respect to W, which is never formed.
+
+        What all products share is computed here, at ``m (m + M) d`` operations; a product costs four matrix products with
+        ``(m, m + M)`` matrices, which are the memory.
+        """
+        X, c = self.stack(net)
+        norms, units = unit_rows(X)
+        rise, fall, bend, scalar = hessian_structure(units, norms, c, net.width)
+
+        def product(direction: FloatArray) -> FloatArray:
+            return self.scale * hessian_product(units, c, rise, fall, bend, scalar, np.ascontiguousarray(direction))
+
+        return product
 
     def segments(self, nets_a: Sequence[TwoLayerNet], nets_b: Sequence[TwoLayerNet]) -> Segments:
         """Return the loss on the straight lines from each of `nets_a` to its partner in `nets_b`; all have one shape."""
@@ -238,8 +255,7 @@ def population_gradient(net: TwoLayerNet, teacher: TwoLayerNet, inputs: str = "g
     >>> grad_W, grad_a
     (array([[1., 0.]]), array([2.]))
     """
-    loss = PopulationLoss(teacher, inputs)
-    return loss.value_and_gradient(net)[1], loss.output_gradient(net)
+    return PopulationLoss(teacher, inputs).value_and_gradients(net)[1:]
 
 
 def population_hessian(net: TwoLayerNet, teacher: TwoLayerNet, inputs: str = "gaussian") -> FloatArray:
@@ -254,7 +270,7 @@ def population_hessian(net: TwoLayerNet, teacher: TwoLayerNet, inputs: str = "ga
 
     References
     ----------
-    [SS] Safran and Shamir 2018, section on the closed form; blocks as in `lmctheory._compiled.population.hessian_blocks`.
+    [SS] Safran and Shamir 2018, section on the closed form; blocks as in `lmctheory._compiled.hessian`.
 
     Examples
     --------

@@ -14,6 +14,7 @@ except ImportError as error:
 
 R, S, P = sp.symbols("r s p", positive=True)  # |u|, |v| and the angle between u and v, 0 < p < pi
 P1, Q1, P2, Q2 = sp.symbols("p1 q1 p2 q2", positive=True)  # weights of the first and the second mismatched pair
+CLASSES, WIDTH = sp.symbols("M m", positive=True)  # widths of teacher and student
 
 
 def relu_kernel() -> sp.Expr:
@@ -153,3 +154,47 @@ def cell_volume(sizes: tuple[int, ...]) -> sp.Expr:
     sqrt(6)/2
     """
     return sp.prod([simplex_volume(n) for n in sizes])
+
+
+def half_space_moment(a: int, b: int, i: int, j: int) -> sp.Expr:
+    """Return ``E[1{x_a > 0} 1{x_b > 0} x_i x_j]`` for Gaussian inputs: integrals over one coordinate at a time.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> [lmc.symbolic.half_space_moment(0, 1, i, j) for i, j in ((0, 0), (0, 1), (0, 2), (2, 2))]
+    [1/4, 1/(2*pi), 0, 1/4]
+    """
+    x = sp.symbols("x", real=True)
+    density = sp.exp(-(x**2) / 2) / sp.sqrt(2 * sp.pi)
+    factors = [sp.integrate(x ** [i, j].count(k) * density, (x, 0 if k in (a, b) else -sp.oo, sp.oo)) for k in {a, b, i, j}]
+    return sp.simplify(sp.prod(factors))
+
+
+def stability_threshold() -> sp.Expr:
+    """Return the largest stable learning rate at minima with balanced classes, ``M / (m mu)``, derived in `CLASSES` and `WIDTH`.
+
+    At a minimum the Hessian maps vectors ``z_a``, one a class, to ``2 (m/M) sum_b E[1{x_a > 0} 1{x_b > 0} x x'] z_b``. On
+    those with ``p`` on each class's own axis and ``q`` on every other it acts on ``(p, q)``: axes 0 and 1 and classes 0, 1
+    and 2 stand for all, the last one for the M - 2 classes that have neither axis for their own.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> rate = lmc.symbolic.stability_threshold()
+    >>> float(rate.subs({lmc.symbolic.CLASSES: 4, lmc.symbolic.WIDTH: 32})) == lmc.stability_threshold(4, 32)
+    True
+    """
+    p, q = sp.symbols("p q", real=True)
+
+    def image(axis: int) -> sp.Expr:
+        """Component of class 0 on `axis`; all axes beyond are axis 2, on which moments with axes 0 and 1 vanish."""
+        counts = {0: 1, 1: 1, 2: CLASSES - 2}
+        return sum(counts[b] * sum(half_space_moment(0, b, axis, k) * (p if k == b else q) for k in (0, 1, 2)) for b in counts)
+
+    reduced = sp.Matrix([image(0), image(1)]).jacobian([p, q])
+    trace, determinant = reduced.trace(), reduced.det()
+    mu = (trace + sp.sqrt(sp.factor(sp.expand(trace**2 - 4 * determinant)))) / 2
+    if sp.expand(mu**2 - trace * mu + determinant) != 0:
+        raise ArithmeticError(f"{mu} is not an eigenvalue of {reduced}")
+    return CLASSES / (WIDTH * mu)

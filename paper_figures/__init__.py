@@ -13,6 +13,15 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "law_matters": "law-matters",
     "gd_law": "gd-law",
     "matching_optimality": "matching-optimality",
+    "two_piece_connectivity": "two-piece-connectivity",
+    "four_piece_connectivity": "four-piece-connectivity",
+    "star_connectivity": "star-connectivity",
+    "geodesic_distance": "geodesic-distance",
+    "geodesic_distance_sparse": "geodesic-distance-sparse",
+    "sparsity_transition": "sparsity-transition",
+    "norm_histogram": "sparsity-transition",
+    "edge_of_stability": "edge-of-stability",
+    "sparsity_and_barrier": "sparsity-and-barrier",
 }
 
 

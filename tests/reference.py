@@ -131,6 +131,32 @@ def descend(W, a, V, b, learning_rate, steps):
     return W
 
 
+def sample_loss_and_gradients(W, a, V, b, points):
+    """Return the mean squared error on points ``(n, d)``, ``dL/dW`` and ``dL/da``."""
+    active = points @ W.T > 0
+    activations = np.where(active, points @ W.T, 0.0)
+    residuals = activations @ a - np.maximum(points @ V.T, 0.0) @ b
+    scale = 2 / len(points)
+    return (residuals**2).mean(), scale * (active * np.outer(residuals, a)).T @ points, scale * activations.T @ residuals
+
+
+def descend_on_batches(W, a, V, b, learning_rate, steps, batch_size, rng, points=None, train_output=False):
+    """Return W and a after stochastic gradient descent on fresh Gaussian inputs, or on random subsets of `points`."""
+    order = None if points is None else np.arange(len(points))
+    for _ in range(steps):
+        if points is None:
+            batch = rng.standard_normal((batch_size, W.shape[1]))
+        else:
+            for i in range(batch_size):
+                j = rng.integers(i, len(points))
+                order[[i, j]] = order[[j, i]]
+            batch = points[order[:batch_size]]
+        _, grad_W, grad_a = sample_loss_and_gradients(W, a, V, b, batch)
+        W = W - learning_rate * grad_W
+        a = a - learning_rate * grad_a if train_output else a
+    return W, a
+
+
 def gradient_scale(net, teacher):
     """Return ``|a_i| sum_j |c_j||x_j|`` as a column, the size of the terms summed in each row of ``dL/dW``."""
     masses = (np.abs(net.a) * np.linalg.norm(net.W, axis=1)).sum() + (np.abs(teacher.a) * np.linalg.norm(teacher.W, axis=1)).sum()

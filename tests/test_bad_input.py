@@ -10,6 +10,9 @@ T = lmc.orthonormal_teacher(2, 3)
 NET = lmc.TwoLayerNet(np.arange(6.0).reshape(2, 3))
 WIDE = lmc.TwoLayerNet(np.ones((3, 3)))
 FLAT = lmc.TwoLayerNet(np.ones((2, 2)))
+MINIMUM = lmc.Minimum([0, 0, 1], [0.5, 0.5, 1.0])
+LONGER = lmc.Minimum([0, 0, 1, -1], [0.5, 0.5, 1.0, 0.0])
+OTHER = lmc.Minimum([0, 1, 2], [1.0, 1.0, 1.0])
 HUGE = lmc.TwoLayerNet(np.ones((65, 3)))
 TWO = [[1.0, 2.0], [0.5, 1.0]]
 PAIRS = [[0, 1], [0, 2], [1, 2]]
@@ -18,6 +21,10 @@ THREE = [[1.0, 2.0, 3.0], [0.5, 1.0, 1.5]]
 
 def train(**options):
     return lmc.train(**{"teacher": T, "learning_rate": 0.1, "max_steps": 1, "rng": 0, **options})
+
+
+def sgd(**options):
+    return train(**{"width": 2, "algorithm": "sgd", "batch_size": 4, **options})
 
 
 def fit(widths=(4, 8), samples=TWO, **options):
@@ -106,6 +113,21 @@ CALLS = [
     (lambda: lmc.pairwise_barriers([NET, NET], T, align=[]), "align", "at least one", "none"),
     (lambda: lmc.pairwise_barriers([NET, NET], T, align="best"), "align", "'weights'", "'best'"),
     (lambda: lmc.pairwise_barriers([NET, NET], T, align=None), "align", "", "None"),
+    # paths of zero loss
+    (lambda: lmc.zero_loss_path(NET, MINIMUM), "min_a", "Minimum", "TwoLayerNet"),
+    (lambda: lmc.zero_loss_path(MINIMUM, LONGER), "min_b", "m = 3", "4"),
+    (lambda: lmc.zero_loss_path(MINIMUM, OTHER), "min_b", "M = 2", "M = 3"),
+    *((lambda x=x: lmc.zero_loss_path(MINIMUM, MINIMUM, x), "pieces", "1, 2 or 4", str(x)) for x in (3, 5)),
+    (lambda: lmc.zero_loss_path(MINIMUM, MINIMUM, 0), "pieces", "at least 1", "0"),
+    (lambda: lmc.zero_loss_path(MINIMUM, MINIMUM, 2.0), "pieces", "integer", "2.0"),
+    (lambda: lmc.star_center([MINIMUM]), "minima", "at least two", "1"),
+    (lambda: lmc.star_center(MINIMUM), "minima", "sequence of minima", "Minimum"),
+    (lambda: lmc.star_center([MINIMUM, MINIMUM, NET]), "minima[2]", "Minimum", "TwoLayerNet"),
+    (lambda: lmc.star_center([MINIMUM, MINIMUM, LONGER]), "minima[2]", "m = 3", "4"),
+    (lambda: lmc.star_center([MINIMUM, OTHER]), "minima[1]", "M = 2", "M = 3"),
+    (lambda: lmc.star_center([MINIMUM, MINIMUM], 3), "pieces", "1 or 2", "3"),
+    (lambda: lmc.geodesic_upper_bound(MINIMUM, None), "min_b", "Minimum", "None"),
+    (lambda: lmc.geodesic_upper_bound(MINIMUM, OTHER), "min_b", "M = 2", "M = 3"),
     # training
     (lambda: train(), "width", "exactly one of width and init", "None"),
     (lambda: train(width=2, init=NET), "init", "exactly one of width and init", "width=2"),
@@ -138,6 +160,56 @@ CALLS = [
     (lambda: train(init=[NET, WIDE]), "init[1]", "width of init[0], 2", "3"),
     (lambda: train(init=NET, init_scale=1.0), "init_scale", "not be given together with init", "1.0"),
     (lambda: train(init=[NET, NET], n_runs=3), "n_runs", "2", "3"),
+    (lambda: train(width=2, algorithm="adam"), "algorithm", "'sgd'", "'adam'"),
+    (lambda: sgd(batch_size=0), "batch_size", "at least 1", "0"),
+    (lambda: sgd(batch_size=-4), "batch_size", "at least 1", "-4"),
+    (lambda: sgd(batch_size=8.0), "batch_size", "integer", "8.0"),
+    (lambda: sgd(batch_size=None), "batch_size", "given with algorithm 'sgd'", "None"),
+    (lambda: train(width=2, batch_size=8), "batch_size", "left out with algorithm 'gd'", "8"),
+    (lambda: sgd(batch_size=6, samples=5), "batch_size", "at most the number of samples, 5", "6"),
+    (lambda: sgd(learning_rate=0.0), "learning_rate", "positive", "0.0"),
+    (lambda: train(width=2, samples=0), "samples", "at least 1", "0"),
+    (lambda: train(width=2, samples=10.5), "samples", "integer", "10.5"),
+    (lambda: train(width=2, samples="all"), "samples", "integer", "'all'"),
+    (lambda: train(width=2, samples=np.ones((5, 2))), "samples", "d = 3", "d = 2"),
+    (lambda: train(width=2, samples=np.ones(3)), "samples", "matrix", "(3,)"),
+    (lambda: train(width=2, samples=np.ones((0, 3))), "samples", "empty", "(0, 3)"),
+    (lambda: train(width=2, samples=[[1.0, np.inf, 0.0]]), "samples", "finite", "inf"),
+    (lambda: lmc.SampleLoss(T, np.ones((5, 2))), "samples", "d = 3", "d = 2"),
+    (lambda: lmc.sharpness(NET, T, samples=np.ones((5, 2))), "samples", "d = 3", "d = 2"),
+    (lambda: lmc.SampleLoss(T.W, np.ones((5, 3))), "teacher", "TwoLayerNet", "array"),
+    (lambda: lmc.SampleLoss(T, np.ones((5, 3))).value_and_gradients(FLAT), "net", "d = 3", "d = 2"),
+    (lambda: train(width=2, polish=True, samples=5), "polish", "off with samples", "True"),
+    (lambda: train(width=2, polish=True, train_output=True), "polish", "output weights are trained", "True"),
+    *((lambda kind=kind, value=value: train(width=2, max_steps=9, **{kind: value}), kind, expected, got)
+        for kind in ("record", "checkpoints") for value, expected, got in (
+            (1, "at least 2", "1"),
+            (2.5, "integer", "2.5"),
+            (True, "integer", "True"),
+            ("all", "integer", "'all'"),
+            ([], "empty", "(0,)"),
+            ([0, 10], "between 0 and max_steps = 9", "10"),
+            ([-1, 3], "between 0 and max_steps = 9", "-1"),
+            ([3, 3], "increasing", "[3.0, 3.0]"),
+            ([4, 2], "increasing", "[4.0, 2.0]"),
+            ([0.5, 2], "integers", "[0.5, 2.0]"),
+            ([[1], [2, 3]], "vector", "[[1], [2, 3]]"),
+            ([0, np.nan], "finite", "nan"),
+        )),
+    # stability
+    (lambda: lmc.stability_threshold(0, 4), "M", "at least 1", "0"),
+    (lambda: lmc.stability_threshold(2.0, 4), "M", "integer", "2.0"),
+    (lambda: lmc.stability_threshold(4, 3), "width", "at least M = 4", "3"),
+    (lambda: lmc.stability_threshold(2, "4"), "width", "integer", "'4'"),
+    (lambda: lmc.stability_threshold(2, 4, [4]), "class_sizes", "(2,)", "[4]"),
+    (lambda: lmc.stability_threshold(2, 4, [2.0, 2.0]), "class_sizes", "integers", "[2.0, 2.0]"),
+    (lambda: lmc.stability_threshold(2, 4, [4, 0]), "class_sizes", "at least 1", "[4, 0]"),
+    (lambda: lmc.stability_threshold(2, 4, [2, 3]), "class_sizes", "at most the width, 4", "[2, 3]"),
+    (lambda: lmc.sparsity(NET.W), "net", "TwoLayerNet", "array"),
+    (lambda: lmc.sparsity(FLAT, T), "net", "d = 3", "d = 2"),
+    (lambda: lmc.sparsity(NET, NET.W), "teacher", "TwoLayerNet", "array"),
+    (lambda: lmc.sparsity(NET, dead=0.0), "dead", "between 0 and 1", "0.0"),
+    (lambda: lmc.sparsity(NET, dead=1), "dead", "between 0 and 1", "1"),
     # rates and plots
     (lambda: fit(widths=[], samples=[]), "widths", "empty", "(0,)"),
     (lambda: fit(widths=[4], samples=TWO[:1]), "widths", "at least two", "1"),

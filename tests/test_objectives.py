@@ -148,6 +148,46 @@ def test_gradient_and_hessian_agree_with_differences(name):
     assert np.abs(lmc.population_hessian(net, teacher) - hessian).max() <= 8 * EPS * hessian_scale(net, teacher)
 
 
+def product_columns(net, teacher):
+    """The Hessian, column by column, from products with unit directions."""
+    product = PopulationLoss(teacher).hessian_product(net)
+    return np.stack([product(unit.reshape(net.W.shape)).ravel() for unit in np.eye(net.W.size)], axis=1)
+
+
+@cases
+def test_hessian_products_with_unit_directions_are_its_columns(net, teacher):
+    difference = product_columns(net, teacher) - lmc.population_hessian(net, teacher)
+    assert np.abs(difference).max() <= 8 * EPS * hessian_scale(net, teacher)
+
+
+@given(st.data())
+def test_hessian_products_are_those_of_the_matrix(data):
+    net, teacher = data.draw(students_and_teachers())
+    difference = product_columns(net, teacher) - lmc.population_hessian(net, teacher)
+    assert np.abs(difference).max() <= 8 * EPS * hessian_scale(net, teacher)
+
+
+@pytest.mark.parametrize("angle", 10.0 ** np.arange(-18, 0))
+def test_hessian_products_are_right_however_close_to_collinear_neurons_are(angle):
+    turned = np.array([[1.0, angle, 0.0], [-3.0, angle, angle], [0.5, 0.0, -angle]])
+    net, teacher = Net(turned, [1.0, 2.0, -1.0]), lmc.orthonormal_teacher(1, 3)
+    difference = product_columns(net, teacher) - lmc.population_hessian(net, teacher)
+    assert np.abs(difference).max() <= 8 * EPS * hessian_scale(net, teacher)
+
+
+def test_hessian_product_is_the_directional_derivative_of_the_gradient():
+    """Central differences in double precision, where the Hessian has 800 columns: a zero, two equal and two opposite neurons."""
+    net, teacher = random_net(40, 20), random_net(3, 20, 1)
+    W = net.W.copy()
+    W[0], W[1], W[2] = 0.0, W[3], -W[3]
+    direction = np.random.default_rng(5).normal(size=W.shape) * W.any(axis=1)[:, None]  # the loss has a cone at the zero neuron
+    direction[[1, 2]] = direction[3], -direction[3]  # and Lipschitz derivatives elsewhere
+    h = 1e-5
+    gradients = [PopulationLoss(teacher, "sphere").value_and_gradient(Net(W + s * h * direction, net.a))[1] for s in (1, -1)]
+    product = PopulationLoss(teacher, "sphere").hessian_product(Net(W, net.a))(direction)
+    assert np.abs((gradients[0] - gradients[1]) / (2 * h) - product).max() < 1e-8 * np.abs(product).max()
+
+
 @pytest.mark.parametrize("d", [2, 3])
 def test_derivatives_agree_with_symbolic_differentiation(d):
     gradient, same, cross, u, v = lmc.symbolic.kernel_derivatives(d)

@@ -72,6 +72,7 @@ def test_swaps_are_tried_in_cyclic_order():
 
 
 @pytest.mark.jit
+@settings(max_examples=30)
 @given(students_and_teachers(students=2), st.sampled_from(["gaussian", "sphere"]))
 def test_result_is_a_local_minimum_and_says_what_barrier_says(drawn, inputs):
     net_a, net_b, teacher = drawn
@@ -96,6 +97,7 @@ def test_heights_are_those_on_the_same_grid(grid_size):
     assert found.height == lmc.barrier(net_a, net_b, teacher, "barrier", grid_size=grid_size).height
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("noise", [0.0, 1e-10, 1e-3])
 def test_planted_permutation_is_recovered(noise):
     net, perm = random_net(12, 5, 0), np.random.default_rng(0).permutation(12)
@@ -126,6 +128,7 @@ def test_search_finds_the_optimum_between_small_minima(m):
         assert found.height == pytest.approx(best, rel=1e-6, abs=found.loss_floor)
 
 
+@pytest.mark.jit
 @settings(max_examples=20)
 @given(data=st.data())
 def test_order_of_neurons_does_not_matter(data):

@@ -40,3 +40,23 @@ def test_derivatives_agree_with_differences(d):
 
             assert abs(found_same[i, k] - difference(component, 0, k)) < 1e-20
             assert abs(found_cross[i, k] - difference(component, 1, k)) < 1e-20
+
+
+def test_derived_threshold_is_the_closed_form_and_two_over_the_sharpness():
+    rate = lmc.symbolic.stability_threshold()
+    for M, m in ((1, 1), (2, 6), (4, 4), (8, 100), (50, 77)):
+        derived = float(rate.subs({lmc.symbolic.CLASSES: M, lmc.symbolic.WIDTH: m}))
+        assert derived == pytest.approx(lmc.stability_threshold(M, m), rel=1e-14)
+        teacher = lmc.orthonormal_teacher(min(M, 8), 9)
+        if m == M:
+            assert derived == pytest.approx(2 / lmc.sharpness(teacher, teacher), rel=1e-13)
+
+
+def test_derived_moments_are_means_over_inputs():
+    x = np.random.default_rng(0).normal(size=(400_000, 4))
+    for a, b in ((0, 0), (0, 1)):
+        active = ((x[:, a] > 0) & (x[:, b] > 0))[:, None, None]
+        products = (active * x[:, :, None] * x[:, None, :]).reshape(len(x), 16)
+        exact = [float(lmc.symbolic.half_space_moment(a, b, i, j)) for i in range(4) for j in range(4)]
+        z = (products.mean(axis=0) - exact) / (products.std(axis=0) / np.sqrt(len(x)))
+        assert np.abs(z).max() < 4.2  # 20 different moments: exceeded by chance in 0.05 % of seeds

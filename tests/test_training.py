@@ -6,7 +6,7 @@ import reference
 from scipy.stats import chi2
 
 import lmctheory as lmc
-from lmctheory._compiled.descent import descend
+from lmctheory._compiled.descent import descend, descend_on_batches
 
 TEACHER = lmc.orthonormal_teacher(2, 4)
 silent_overflow = pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")  # as in compiled loops
@@ -236,14 +236,23 @@ def test_a_step_allocates_nothing():
     _nrt_python.memsys_enable_stats()
     teacher, start = lmc.orthonormal_teacher(2, 4), lmc.TwoLayerNet(np.random.default_rng(0).normal(size=(5, 4)))
     X, c = lmc.PopulationLoss(teacher).stack(start)
+    points, stop = np.random.default_rng(1).normal(size=(300, 4)), np.zeros(1, dtype=np.uint8)
 
-    def allocations(steps):
+    def full(steps, points):
+        descend(X.copy(), c.copy(), 5, points, 1.0, 1e-3, True, 0, steps, -1.0, -1.0, np.empty((5, 5)), stop)
+
+    def batches(steps, points):
+        batch, order, rng = np.empty((3, 4)), np.arange(len(points)), np.random.default_rng(2)
+        descend_on_batches(X.copy(), c.copy(), 5, points, batch, order, rng, 1e-3, True, 0, steps, np.empty((5, 5)), stop)
+
+    def allocations(run, steps, points):
         before = rtsys.get_allocation_stats().alloc
-        descend(X.copy(), c, 5, 1.0, 1e-3, steps, -1.0, -1.0, np.zeros(1, dtype=np.uint8))
+        run(steps, points)
         return rtsys.get_allocation_stats().alloc - before
 
-    allocations(1)
-    assert allocations(1000) == allocations(10)
+    for run, given in ((full, points[:0]), (full, points), (batches, points[:0])):  # drawing an index is Numba's, and does
+        allocations(run, 1, given)
+        assert allocations(run, 1000, given) == allocations(run, 10, given)
 
 
 def test_progress_counts_the_runs():

@@ -36,8 +36,8 @@ def _gradient_row(gram, inverse_norm, inverse_norms, c, mass, start, stop):
 
 
 @njit(cache=True, nogil=True)
-def loss_and_gradient(X, c, m, teacher_energy, norms, inverse_norms, mass, coefficients, gradient):
-    """Write ``dL/dW`` into `gradient` ``(m, d)`` and return the loss; `teacher_energy` is ``b' K(V, V) b``.
+def loss_and_gradient(X, c, m, teacher_energy, norms, inverse_norms, mass, coefficients, gradient, output_gradient):
+    """Write ``dL/dW`` ``(m, d)`` and ``dL/da`` ``(m,)`` and return the loss; `teacher_energy` is ``b' K(V, V) b``.
 
     Norms of teacher rows must stand in `norms` and `inverse_norms`; those of the student are computed here.
     Scratch: `mass` ``(m + M,)``, `coefficients` ``(m, m + M)``. Rows of zero neurons get a zero gradient (relu'(0) = 0).
@@ -55,11 +55,13 @@ def loss_and_gradient(X, c, m, teacher_energy, norms, inverse_norms, mass, coeff
         row = coefficients[i]
         if norms[i] == 0.0:
             row[:] = 0.0
+            output_gradient[i] = 0.0
             continue
         row[i] *= 2.0  # a cosine of 2 counts as exactly 1: the angle of a neuron with itself is 0, not 1e-8
         radial, student = _gradient_row(row, inverse_norms[i], inverse_norms, c, mass, 0, m)
         teacher_radial, cross = _gradient_row(row, inverse_norms[i], inverse_norms, c, mass, m, n)
         loss += mass[i] * (student + 2.0 * cross) / (2.0 * math.pi)
+        output_gradient[i] = norms[i] * (student + cross) / math.pi
         row[i] += (radial + teacher_radial) * inverse_norms[i]
         scale = c[i] / math.pi
         for j in range(n):
@@ -167,53 +169,3 @@ def _kernel_sum(cosines, products, size):
         sine, supplement = sine_and_supplement(cosines[q])
         total += products[q] * (sine + supplement * min(1.0, max(-1.0, cosines[q])))
     return total
-
-
-@njit(cache=True, nogil=True)
-def hessian_blocks(units, norms, c, m):
-    """Return the Hessian of the loss with respect to W, shape ``(m, d, m, d)``, from unit rows and norms of ``X = [W; V]``.
-
-    In the plane of u and v let e be the unit vector along ``u/|u| + v/|v|``, f that along ``v/|v| - u/|u|``, and
-    ``n = sin(p/2) e + cos(p/2) f`` the unit vector orthogonal to u on the side of v. Then, with ``^`` for unit vectors,
-
-        d^2 K / du du' = |v| sin p / (2 pi |u|) * (I - u^ u^' + n n')
-        d^2 K / du dv' = ((pi - p) I + sin p (e e' - f f')) / (2 pi)
-
-    Half angles come from ``|u^ + v^| = 2 cos(p/2)`` and ``|v^ - u^| = 2 sin(p/2)``, so nothing cancels near collinearity; e
-    and f are ill-defined only where ``sin p`` removes them. Blocks of zero neurons are zero.
-    """
-    n, d = units.shape
-    hessian = np.zeros((m, d, m, d))
-    e, f, normal = np.empty(d), np.empty(d), np.empty(d)
-    for i in range(m):
-        if norms[i] == 0.0:
-            continue
-        u = units[i]
-        for k in range(d):
-            hessian[i, k, i, k] += c[i] * c[i]
-        for j in range(n):
-            if j == i or norms[j] == 0.0:
-                continue
-            for k in range(d):
-                e[k] = units[j, k] + u[k]
-                f[k] = units[j, k] - u[k]
-            e_norm, f_norm = math.sqrt(np.dot(e, e)), math.sqrt(np.dot(f, f))
-            half_cosine, half_sine = 0.5 * e_norm, 0.5 * f_norm
-            for k in range(d):
-                e[k] = e[k] / e_norm if e_norm > 0.0 else 0.0
-                f[k] = f[k] / f_norm if f_norm > 0.0 else 0.0
-                normal[k] = half_sine * e[k] + half_cosine * f[k]
-            sine = 2.0 * half_sine * half_cosine
-            supplement = math.pi - 2.0 * math.atan2(half_sine, half_cosine)
-            weight = c[i] * c[j] / math.pi
-            own = weight * norms[j] * sine / norms[i]
-            for k in range(d):
-                hessian[i, k, i, k] += own
-                for q in range(d):
-                    hessian[i, k, i, q] += own * (normal[k] * normal[q] - u[k] * u[q])
-            if j < m:
-                for k in range(d):
-                    hessian[i, k, j, k] += weight * supplement
-                    for q in range(d):
-                        hessian[i, k, j, q] += weight * sine * (e[k] * e[q] - f[k] * f[q])
-    return hessian

@@ -36,9 +36,9 @@ class ExactAlignment(Alignment):
     loss_floor : float
         Rounding error to expect in `height`.
     is_optimal : bool
-        Whether the search is complete: no permutation is lower by more than `margin`.
+        Whether the search is complete, ``height - margin <= lower_bound``: no permutation is lower by more than `margin`.
     lower_bound : float
-        At most the barrier under every permutation, and never negative; `height` less `margin` if the search is complete.
+        At most the barrier under every permutation, and never negative.
     margin : float
         1e-9 of the height, or eight rounding errors of it if that is more: permutations this close to the best count as ties.
     nodes : int
@@ -67,27 +67,30 @@ def by_complete_search(
     started = time.monotonic()
     deadline = np.inf if time_limit is None else started + time_limit
     best = lower_by_swaps(loss, net_a, net_b, best_assignment(loss, net_a, net_b, grid_size)[1]).path
-    lower_bound, nodes, complete = 0.0, 0, best.height <= _margin(best)
-    while not complete and time.monotonic() < deadline:
+    lower_bound, nodes = 0.0, 0
+    while (goal := best.height - _margin(best)) > lower_bound and time.monotonic() < deadline:
         half_margin = _margin(best) / 2
-        target = best.height - half_margin
+        target = goal + half_margin
         tree = _Tree(_costs(loss, net_a, net_b, best, half_margin), target / loss.scale)
         better = None
         while better is None and (candidate := tree.next_candidate(deadline)) is not None:
             path = path_under(loss, net_a, net_b, candidate, grid_size)
             better = path if path.height < target else None
         nodes += tree.nodes
-        lower_bound = max(lower_bound, tree.bound * loss.scale - half_margin)
-        complete = better is None and tree.is_exhausted
         if better is not None:
             best = lower_by_swaps(loss, net_a, net_b, better).path
+            lower_bound = max(lower_bound, min(tree.bound * loss.scale, better.height) - half_margin)
+        elif tree.is_exhausted:
+            lower_bound = goal
+        else:
+            lower_bound = max(lower_bound, tree.bound * loss.scale - half_margin)
     return ExactAlignment(
         permutation=best.permutation,
         method="exact",
         height=best.height,
         position=best.position,
         loss_floor=best.floor,
-        is_optimal=complete,
+        is_optimal=best.height - _margin(best) <= lower_bound,
         lower_bound=lower_bound,
         margin=_margin(best),
         nodes=nodes,
@@ -135,12 +138,12 @@ class _Node:
 
 
 class _Tree:
-    """Depth-first branch and bound for permutations with an excess below `cutoff` at one position."""
+    """Depth-first branch and bound for permutations with an excess below `cutoff` at one position; `excess` is used up."""
 
     def __init__(self, excess: QuadraticExcess, cutoff: float) -> None:
         m = len(excess.linear)
         free = np.arange(m)
-        root = _Node(free.copy(), free, free, excess.constant, excess.linear.copy(), excess.quadratic.copy())
+        root = _Node(free.copy(), free, free, excess.constant, excess.linear, excess.quadratic)
         if m > 1:  # from now on no cost is negative
             root.bound += ascend(root.linear, root.quadratic, np.inf)
         self.cutoff = cutoff

@@ -16,7 +16,7 @@ from lmctheory._compiled.minima import residual_mean
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
 from lmctheory.minima.exact import exact_matching
 from lmctheory.minima.heights import highest_loss, mismatched
-from lmctheory.minima.manifold import Minimum
+from lmctheory.minima.manifold import Minimum, same_manifold
 from lmctheory.minima.matching import match
 from lmctheory.minima.swaps import improve
 
@@ -182,12 +182,7 @@ def minima_barrier(
     >>> abs(found.height - general.height) < general.loss_floor
     True
     """
-    _checks.instance("min_a", min_a, Minimum)
-    _checks.instance("min_b", min_b, Minimum)
-    if min_a.width != min_b.width:
-        raise InvalidInputError(f"min_b must have the width of min_a, m = {min_a.width}, got {min_b.width}")
-    if min_a.M != min_b.M:
-        raise InvalidInputError(f"min_b must belong to the teacher width of min_a, M = {min_a.M}, got M = {min_b.M}")
+    same_manifold(min_a=min_a, min_b=min_b)
     name, seed, swaps, search = "given", None, 0, None
     if isinstance(matching, str):
         name = _checks.choice("matching", matching, MATCHINGS)

@@ -1,7 +1,8 @@
-"""Gradient descent on the population loss, many seeds in parallel."""
+"""Gradient descent and stochastic gradient descent, many seeds in parallel."""
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
 from numbers import Real
@@ -11,21 +12,19 @@ from numpy.typing import ArrayLike
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, Rng
-from lmctheory._compiled import descent as compiled
 from lmctheory._parallel import map_threads
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
 from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss, span_coordinates
+from lmctheory.objectives import PopulationLoss
+from lmctheory.samples import SampleLoss
 from lmctheory.training.polishing import Polish
 from lmctheory.training.polishing import polish as polish_network
+from lmctheory.training.recording import measure
 from lmctheory.training.result import TrainingResult
+from lmctheory.training.runs import Ending, Plan, Run, complete
+from lmctheory.training.schedule import steps_of_interest
 
-_STOPPED_BY = {
-    compiled.GRADIENT_TOL: "gradient_tol",
-    compiled.LOSS_TOL: "loss_tol",
-    compiled.MAX_STEPS: "max_steps",
-    compiled.DIVERGED: "diverged",
-}
+ALGORITHMS = ("gd", "sgd")
 
 
 def train(
@@ -34,6 +33,10 @@ def train(
     init: TwoLayerNet | Sequence[TwoLayerNet] | None = None,
     *,
     learning_rate: float | ArrayLike,
+    algorithm: str = "gd",
+    batch_size: int | None = None,
+    samples: int | ArrayLike | None = None,
+    train_output: bool = False,
     max_steps: int = 20_000,
     rng: Rng = None,
     n_runs: int = 1,
@@ -41,37 +44,63 @@ def train(
     gradient_tol: float = 1e-9,
     loss_tol: float | None = None,
     polish: bool = False,
+    record: int | ArrayLike | None = None,
+    checkpoints: int | ArrayLike | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TrainingResult:
-    """Run gradient descent ``W <- W - learning_rate * dL/dW`` on the population loss for Gaussian inputs.
+    """Train networks by ``W <- W - learning_rate * gradient`` on the exact population loss, on fresh inputs, or on a sample.
 
-    The output weights stay fixed. ``L = E[(f - f*)^2]`` without a factor 1/2, so that a learning rate here is half of one for
-    the loss with that factor. On the sphere the same trajectory has d times the learning rate.
+    The gradient is that of ``E[(f - f*)^2]``, without a factor 1/2, so that a learning rate here is half of one for the loss with
+    that factor. The mean E is over
+
+    ==============================  =====================================================================
+    ``algorithm="gd"``              Gaussian inputs: the population loss, in closed form
+    ``"gd"`` with `samples`         the n samples
+    ``"sgd"``                       `batch_size` Gaussian inputs, fresh at every step
+    ``"sgd"`` with `samples`        `batch_size` distinct samples, chosen anew at every step
+    ==============================  =====================================================================
 
     Parameters
     ----------
     teacher : TwoLayerNet
-        The target, of width M and input dimension d.
+        The target, of width M and input dimension d. It labels samples, without noise.
     width : int, optional
         Width m of freshly initialised students with output weights one. Exactly one of `width` and `init` is given.
     init : TwoLayerNet or sequence of TwoLayerNet, optional
         Initial networks, one a run; they must share one width.
     learning_rate : float or array_like, shape (n_runs,)
         Positive.
+    algorithm : {"gd", "sgd"}
+        The full gradient, or gradients on random batches.
+    batch_size : int, optional
+        Inputs in a batch, at least 1 and at most n; given if and only if the algorithm is "sgd".
+    samples : int or array_like, shape (n, d), optional
+        A finite sample of inputs: an array for all runs, or a number n of Gaussian inputs, drawn for each run.
+    train_output : bool
+        Train the output weights too, at the same rate.
     max_steps : int
         Largest number of steps, at least 1.
     rng : int, SeedSequence, Generator or None
-        Source of the initial weights. Run k depends on the seed and k alone, not on `n_runs`. A Generator is advanced.
+        Source of initial weights, samples and batches. Run k depends on the seed and k alone, not on `n_runs`. A Generator is
+        advanced.
     n_runs : int
         Number of independent runs from `width`; with `init` it is the number of networks given.
     init_scale : float, optional
         Each initial weight is N(0, s^2/d) with s = init_scale, by default ``min(1, M/m)``.
     gradient_tol : float
-        Stop when the Frobenius norm of dL/dW is at most this; 0 switches the test off.
+        Stop when the norm of the gradient is at most this; 0 switches the test off.
     loss_tol : float, optional
-        Stop when the loss is at most this; None or 0 switches the test off.
+        Stop when the loss is at most this; None or 0 switches the test off. Both tolerances are for the population loss or, with
+        `samples`, for the loss on all of them. "sgd" tests them every 100 steps, or every 10 passes over the samples if
+        these take longer.
     polish : bool
-        Follow descent by a second-order phase down to a gradient norm of 1e-12; see `TrainingResult.polish`.
+        Follow descent by a second-order phase down to a gradient norm of 1e-12; see `TrainingResult.polish`. For the population
+        loss and fixed output weights only.
+    record : int or array_like of int, optional
+        Steps at which losses, sharpness, norms of neurons and sparsity are recorded: increasing steps from 0 to `max_steps`, or
+        a number of log-spaced ones, at least 2. The last step of a run is added. See `TrainingResult.history`.
+    checkpoints : int or array_like of int, optional
+        Steps, given in the same way, at which networks are kept. See `TrainingResult.checkpoints`.
     progress : callable, optional
         Called as ``progress(done, n_runs)`` whenever the descent of a run has ended.
 
@@ -82,19 +111,23 @@ def train(
     Raises
     ------
     InvalidInputError
-        If an argument is out of its range, both or neither of `width` and `init` are given, or initial networks do not fit.
+        If an argument is out of its range, both or neither of `width` and `init` are given, initial networks or samples do not
+        fit, or `batch_size` or `polish` is given where it has no meaning.
 
     Warns
     -----
     ConvergenceWarning
-        If runs diverged, or met no tolerance although one was set.
+        If runs diverged, or met no tolerance although one was set; `TrainingResult.behaviour` says what each was doing.
 
     Notes
     -----
-    A step costs two matrix products with the ``(m, m + M)`` Gram block and as many arccosines. Gradient descent stays in the
-    span of the rows of W_0 and V, so it runs in ``min(d, m + M)`` coordinates. Same seed, same bits, at any number of threads.
+    A step on the population loss costs two matrix products with the ``(m, m + M)`` Gram block and as many arccosines. It stays in
+    the span of the rows of W_0 and V, and runs in ``min(d, m + M)`` coordinates. A step on n inputs costs two matrix products of
+    ``(m + M, d)`` by ``(d, n)``. Same seed, same bits, at any number of threads, and with or without recording.
+
     Descent in the overparameterised case converges like a power of the number of steps: expect a gradient tolerance
-    of 1e-9 not to be met in 20 000 steps for m > M, and set `loss_tol` or `polish`.
+    of 1e-9 not to be met in 20 000 steps for m > M, and set `loss_tol` or `polish`. At a minimum of zero loss all gradients on
+    batches vanish, so that "sgd" can converge at a constant rate.
 
     Examples
     --------
@@ -107,8 +140,6 @@ def train(
     """
     loss = PopulationLoss(teacher)
     max_steps = _checks.integer("max_steps", max_steps, 1)
-    gradient_tol = _checks.real("gradient_tol", gradient_tol, non_negative=True)
-    loss_tol = _checks.real("loss_tol", 0.0 if loss_tol is None else loss_tol, non_negative=True)
     root = _checks.seed_sequence(rng)
     if (width is None) == (init is None):
         raise InvalidInputError(f"exactly one of width and init must be given, got width={width!r}, init={init!r}")
@@ -120,45 +151,60 @@ def train(
     else:
         starts, scale = _given_networks(init, loss, n_runs, init_scale), None
     rates = _learning_rates(learning_rate, len(starts))
+    points = _samples(samples, teacher, root, len(starts))
+    plan = Plan(
+        max_steps=max_steps,
+        gradient_tol=_checks.real("gradient_tol", gradient_tol, non_negative=True),
+        loss_tol=_checks.real("loss_tol", 0.0 if loss_tol is None else loss_tol, non_negative=True),
+        batch_size=_batch_size(algorithm, batch_size, points),
+        train_output=bool(train_output),
+        record=steps_of_interest("record", record, max_steps),
+        checkpoints=steps_of_interest("checkpoints", checkpoints, max_steps),
+    )
+    if polish and (points or train_output):
+        reason = "with samples" if points else "where output weights are trained"
+        raise InvalidInputError(f"polish must be off {reason}: it minimises the population loss over W, got {polish!r}")
 
-    def run(k: int, stop: np.ndarray) -> tuple[TwoLayerNet, int, int]:
-        net, reduced_teacher, basis = span_coordinates(starts[k], teacher)
-        X, c = PopulationLoss(reduced_teacher).stack(net)
-        W, steps, reason = compiled.descend(
-            X, c, net.width, loss.teacher_energy, rates[k], max_steps,
-            gradient_tol or -1.0, loss_tol or -1.0, stop,
-        )  # fmt: skip
-        return TwoLayerNet(W if basis is None else W @ basis.T, net.a), steps, reason
+    def run(k: int, stop: np.ndarray) -> Ending:
+        batches = np.random.default_rng(_checks.stream(root, "batches", k))
+        return complete(Run(starts[k], teacher, points[k] if points else None, rates[k], plan, batches), stop)
 
-    outcomes = map_threads(run, len(starts), progress)
-    networks = [net for net, _, _ in outcomes]
-    reasons = np.array([reason for _, _, reason in outcomes])
-    diverged = reasons == compiled.DIVERGED
-    converged = (reasons == compiled.GRADIENT_TOL) | (reasons == compiled.LOSS_TOL)
+    endings = map_threads(run, len(starts), progress)
+    networks = [ending.network for ending in endings]
+    measurements = [ending.measurements for ending in endings]
+    diverged = np.array([ending.behaviour == "diverged" for ending in endings])
+    converged = np.array([ending.behaviour == "converged" for ending in endings])
     reports: list[Polish | None] = []
     if polish:
         polished = map_threads(
             lambda k, _: (networks[k], None) if diverged[k] else polish_network(networks[k], teacher), len(networks)
         )
         networks, reports = [net for net, _ in polished], [report for _, report in polished]
+        measurements = [measure(net, loss, None, train_output=False) for net in networks]
         converged |= [report is not None and report.success for report in reports]
-    losses, gradient_norms = _evaluate(networks, loss, diverged)
-    if diverged.any() or (not converged.all() and (gradient_tol or loss_tol)):
+    if diverged.any() or (not converged.all() and (plan.gradient_tol or plan.loss_tol)):
         unmet = len(networks) - int(converged.sum()) - int(diverged.sum())
         warnings.warn(
             f"of {len(networks)} runs {int(diverged.sum())} diverged and {unmet} met no tolerance in {max_steps} steps",
             ConvergenceWarning, stacklevel=2,
         )  # fmt: skip
+    losses, sample_losses, gradient_norms = np.array([dataclasses.astuple(found) for found in measurements]).T
     return TrainingResult(
         networks=tuple(networks),
-        losses=losses,
-        gradient_norms=gradient_norms,
+        losses=np.where(diverged, np.nan, losses),
+        sample_losses=np.where(diverged, np.nan, sample_losses),
+        gradient_norms=np.where(diverged, np.nan, gradient_norms),
+        last_finite_losses=losses,
         converged=converged,
         diverged=diverged,
-        steps=np.array([steps for _, steps, _ in outcomes]),
-        stopped_by=tuple(_STOPPED_BY[reason] for reason in reasons),
+        steps=np.array([ending.steps for ending in endings]),
+        stopped_by=tuple(ending.stopped_by for ending in endings),
+        behaviour=tuple(ending.behaviour for ending in endings),
         polish=tuple(reports),
+        history=tuple(ending.history for ending in endings) if plan.record.size else (),
+        checkpoints=tuple(ending.checkpoints for ending in endings) if plan.checkpoints.size else (),
         learning_rates=rates,
+        samples=tuple(points),
         init_scale=scale,
         seed=(root.entropy, tuple(root.spawn_key)),
     )
@@ -194,9 +240,25 @@ def _learning_rates(value: float | ArrayLike, n_runs: int) -> FloatArray:
     return rates
 
 
-def _evaluate(networks: list[TwoLayerNet], loss: PopulationLoss, diverged: np.ndarray) -> tuple[FloatArray, FloatArray]:
-    losses, norms = np.full(len(networks), np.nan), np.full(len(networks), np.nan)
-    for k in np.flatnonzero(~diverged):
-        losses[k], gradient = loss.value_and_gradient(networks[k])
-        norms[k] = np.linalg.norm(gradient)
-    return losses, norms
+def _samples(value: int | ArrayLike | None, teacher: TwoLayerNet, root: np.random.SeedSequence, n_runs: int) -> list[FloatArray]:
+    """Return the sample of each run; nothing without samples."""
+    if value is None:
+        return []
+    d = teacher.input_dim
+    if isinstance(value, (Real, str)):
+        n = _checks.integer("samples", value, 1)
+        return [np.random.default_rng(_checks.stream(root, "samples", k)).standard_normal((n, d)) for k in range(n_runs)]
+    return [SampleLoss(teacher, value).samples] * n_runs
+
+
+def _batch_size(algorithm: str, value: int | None, points: list[FloatArray]) -> int | None:
+    if _checks.choice("algorithm", algorithm, ALGORITHMS) == "gd":
+        if value is not None:
+            raise InvalidInputError(f"batch_size must be left out with algorithm 'gd', got {value!r}")
+        return None
+    if value is None:
+        raise InvalidInputError("batch_size must be given with algorithm 'sgd', got None")
+    batch_size = _checks.integer("batch_size", value, 1)
+    if points and batch_size > len(points[0]):
+        raise InvalidInputError(f"batch_size must be at most the number of samples, {len(points[0])}, got {batch_size}")
+    return batch_size

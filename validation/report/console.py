@@ -94,7 +94,7 @@ class _Lines:
 
     def progress(self, done: float, failed: int = 0) -> None:
         now = time.monotonic()
-        if done < 1 and now - self._last >= self.INTERVAL:
+        if 0 < done < 1 and now - self._last >= self.INTERVAL:
             self._last = now
             left = (now - self._started) * (1 - done) / done
             self._out.print(

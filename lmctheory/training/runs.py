@@ -1,0 +1,171 @@
+"""One training run: an iterate which compiled loops move forward, and what is kept on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lmctheory._checks import FloatArray, IntArray
+from lmctheory._compiled import descent as compiled
+from lmctheory.networks import TwoLayerNet
+from lmctheory.objectives import PopulationLoss, span_coordinates
+from lmctheory.samples import SampleLoss
+from lmctheory.training.behaviour import behaviour_of, steps_to_keep
+from lmctheory.training.recording import Checkpoints, History, Measurements, history_of, measure
+
+CHECK_STEPS = 100  # on random batches tolerances are tested every so many steps, because the test costs a full gradient,
+CHECK_EPOCHS = 10  # or every so many passes over a finite sample, where these take longer
+
+STOPPED_BY = {
+    compiled.GRADIENT_TOL: "gradient_tol",
+    compiled.LOSS_TOL: "loss_tol",
+    compiled.MAX_STEPS: "max_steps",
+    compiled.DIVERGED: "diverged",
+    compiled.INTERRUPTED: "interrupted",
+}
+_BEHAVIOUR = {compiled.GRADIENT_TOL: "converged", compiled.LOSS_TOL: "converged", compiled.DIVERGED: "diverged"}
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What the runs of a batch have in common; a tolerance of 0 is switched off, `batch_size` None is the full gradient."""
+
+    max_steps: int
+    gradient_tol: float
+    loss_tol: float
+    batch_size: int | None
+    train_output: bool
+    record: IntArray
+    checkpoints: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Ending:
+    """The last iterate of finite loss, why the run ended there, and what was kept on the way."""
+
+    network: TwoLayerNet
+    measurements: Measurements
+    steps: int
+    stopped_by: str
+    behaviour: str
+    history: History
+    checkpoints: Checkpoints
+
+
+class Run:
+    """The iterate of one run, as stacked weights in which compiled loops take steps."""
+
+    def __init__(
+        self,
+        start: TwoLayerNet,
+        teacher: TwoLayerNet,
+        points: FloatArray | None,
+        rate: float,
+        plan: Plan,
+        rng: np.random.Generator,
+    ) -> None:
+        self.plan = plan
+        self.population = PopulationLoss(teacher)
+        self.sample = None if points is None else SampleLoss(teacher, points)
+        self.step = 0
+        self._rate, self._rng = rate, rng
+        self._basis: FloatArray | None = None
+        net = start
+        if points is None and plan.batch_size is None:  # then all steps stay in the span of student and teacher rows
+            net, teacher, self._basis = span_coordinates(start, teacher)
+        self._points = np.empty((0, net.input_dim)) if points is None else points
+        self._X, self._c = PopulationLoss(teacher).stack(net)
+        self._m = net.width
+        self._previous = self.iterate()
+        self._batch = np.empty((plan.batch_size or 0, net.input_dim))
+        self._order = np.arange(len(self._points))
+        self._period = max(CHECK_STEPS, CHECK_EPOCHS * len(self._points) // (plan.batch_size or 1))
+
+    def iterate(self) -> FloatArray:
+        """Return all weights in the coordinates of the run, ``(m, d + 1)``, output weights last."""
+        return np.column_stack([self._X[: self._m], self._c[: self._m]])
+
+    def network(self) -> TwoLayerNet:
+        """Return the iterate."""
+        W = self._X[: self._m]
+        return TwoLayerNet(W if self._basis is None else W @ self._basis.T, self._c[: self._m])
+
+    def measure(self) -> Measurements:
+        """Return losses and the norm of the gradient at the iterate."""
+        return measure(self.network(), self.population, self.sample, self.plan.train_output)
+
+    def advance(self, until: int, stop: np.ndarray) -> int:
+        """Move on to step `until`, or to where the run ends before, and return the reason; `MAX_STEPS` if it has not ended."""
+        return self._follow_gradient(until, stop) if self.plan.batch_size is None else self._follow_batches(until, stop)
+
+    def _follow_gradient(self, until: int, stop: np.ndarray) -> int:
+        plan = self.plan
+        self.step, reason = compiled.descend(
+            self._X, self._c, self._m, self._points, self.population.teacher_energy, self._rate, plan.train_output,
+            self.step, until, plan.gradient_tol or -1.0, plan.loss_tol or -1.0, self._previous, stop,
+        )  # fmt: skip
+        return reason
+
+    def _follow_batches(self, until: int, stop: np.ndarray) -> int:
+        reason = compiled.MAX_STEPS
+        while reason == compiled.MAX_STEPS:
+            if self.step % self._period == 0 or self.step == self.plan.max_steps:
+                reason = self._test_tolerances()
+            if self.step == until or reason != compiled.MAX_STEPS:
+                break
+            target = min(until, self.step + self._period - self.step % self._period)
+            self.step, reason = compiled.descend_on_batches(
+                self._X, self._c, self._m, self._points, self._batch, self._order, self._rng, self._rate, self.plan.train_output,
+                self.step, target, self._previous, stop,
+            )  # fmt: skip
+            if not (np.isfinite(self._X).all() and np.isfinite(self._c).all()):
+                reason = self._give_up()
+        return reason
+
+    def _test_tolerances(self) -> int:
+        found = self.measure()
+        value = found.loss if self.sample is None else found.sample_loss
+        if not value < compiled.DIVERGENCE_LOSS:
+            return self._give_up()
+        if self.plan.gradient_tol and found.gradient_norm <= self.plan.gradient_tol:
+            return compiled.GRADIENT_TOL
+        return compiled.LOSS_TOL if self.plan.loss_tol and value <= self.plan.loss_tol else compiled.MAX_STEPS
+
+    def _give_up(self) -> int:
+        self._X[: self._m], self._c[: self._m] = self._previous[:, :-1], self._previous[:, -1]
+        return compiled.DIVERGED
+
+
+def complete(run: Run, stop: np.ndarray) -> Ending:
+    """Take the run to its end."""
+    plan = run.plan
+    window = steps_to_keep(plan.max_steps)
+    iterates: dict[int, FloatArray] = {}
+    recorded: dict[int, TwoLayerNet] = {}
+    kept: dict[int, TwoLayerNet] = {}
+    reason = compiled.MAX_STEPS
+    for boundary in sorted({*plan.record.tolist(), *plan.checkpoints.tolist(), *window, plan.max_steps}):
+        reason = run.advance(boundary, stop)
+        ended = reason != compiled.MAX_STEPS or boundary == plan.max_steps
+        step = run.step - (reason == compiled.DIVERGED)  # the step of the iterate that the run went back to
+        if boundary in window:
+            iterates[step] = run.iterate()
+        if plan.record.size and (ended or boundary in plan.record):
+            recorded[step] = run.network()
+        if plan.checkpoints.size and (ended or boundary in plan.checkpoints):
+            kept[step] = run.network()
+        if ended:
+            break
+    if reason == compiled.DIVERGED:  # batches may not show it before the iterate has been kept
+        recorded.pop(run.step, None)
+        kept.pop(run.step, None)
+    return Ending(
+        network=run.network(),
+        measurements=run.measure(),
+        steps=run.step,
+        stopped_by=STOPPED_BY[reason],
+        behaviour=_BEHAVIOUR.get(reason) or behaviour_of(iterates, plan.max_steps, random=plan.batch_size is not None),
+        history=history_of(recorded, run.population, run.sample, plan.train_output),
+        checkpoints=Checkpoints(np.array(list(kept), dtype=np.intp), tuple(kept.values())),
+    )
