@@ -16,6 +16,12 @@ ROUNDS = 2  # of improving the multiplier; further ones gain little
 
 
 @njit(cache=True, nogil=True)
+def _room(n):
+    """Return what `assign` writes into: duals, and its own work."""
+    return np.empty(n), np.empty(n), np.empty(n), np.empty((3, n), dtype=np.intp), np.empty(n, dtype=np.bool_)
+
+
+@njit(cache=True, nogil=True)
 def compatible_pairs(a, alpha, b, beta):
     """Return which two pairs may occur together, ``(n^2, n^2)``, and which may occur at all, its diagonal.
 
@@ -74,12 +80,12 @@ def loss_terms(s, t, a, alpha, b, beta, compatible, cutoff, mean, own, joint):
                 moment = pair_moment(a[i], b[j], s * alpha[i], t * beta[j], a[x], b[y], s * alpha[x], t * beta[y])
                 covariance = max(0.0, moment - mean[k] * mean[l])
             joint[k, l] = joint[l, k] = covariance
-    rows, u, v = np.empty(n, dtype=np.intp), np.empty(n), np.empty(n)
+    u, v, distances, links, reached = _room(n)
     for k in range(n * n):
         if compatible[k, k]:
             joint[k, k] = 0.0
             row = joint[k].reshape(n, n)
-            own[k] += assign(row, n, rows, u, v)
+            own[k] += assign(row, u, v, distances, links, reached)
             for x in range(n):
                 for y in range(n):
                     row[x, y] = max(0.0, row[x, y] - u[x] - v[y])
@@ -109,20 +115,21 @@ def _lower_bound(rows, columns, n, fixed, fixed_mean, linear, mean, allowed, cut
     bound = fixed + fixed_mean * fixed_mean
     if size == 0:
         return bound
-    cost, partners, u, v = np.empty((size, size)), np.empty(size, dtype=np.intp), np.empty(size), np.empty(size)
+    cost = np.empty((size, size))
+    u, v, distances, links, reached = _room(size)
     for _ in range(ROUNDS):
         cap = cutoff + multiplier * multiplier
         for x in range(size):
             for y in range(size):
                 k = rows[x] * n + columns[y]
                 cost[x, y] = min(cap, linear[k] + 2.0 * multiplier * mean[k]) if allowed[k] else cap
-        least = assign(cost, size, partners, u, v)
+        least = assign(cost, u, v, distances, links, reached)
         bound = max(bound, fixed + least + multiplier * (2.0 * fixed_mean - multiplier))
         if bound >= cutoff:
             return bound
         multiplier = fixed_mean
         for y in range(size):
-            multiplier += mean[rows[partners[y]] * n + columns[y]]
+            multiplier += mean[rows[links[0, y]] * n + columns[y]]
     return bound
 
 
@@ -275,7 +282,7 @@ def leftovers_bound(s, t, a, alpha, b, beta, free_a, free_b, zeros_a, zeros_b, n
             own_mean[1, y, c], own_variance[1, y, c] = _variance(b[y], c, t * beta[y], s * next_alpha[c])
     cost, chosen_mean = np.empty((size, size)), np.empty((size, size))
     detour, detour_mean = np.empty((2, size)), np.empty((2, size))
-    rows, u, v = np.empty(size, dtype=np.intp), np.empty(size), np.empty(size)
+    u, v, distances, links, reached = _room(size)
     multiplier = bound = 0.0
     for _ in range(ROUNDS + 1):
         for side in range(2):
@@ -294,10 +301,10 @@ def leftovers_bound(s, t, a, alpha, b, beta, free_a, free_b, zeros_a, zeros_b, n
                     cost[x, y] = detour[0, x] + detour[1, y]
                     chosen_mean[x, y] = detour_mean[0, x] + detour_mean[1, y]
                 cost[x, y] = min(cost[x, y], cap)
-        bound = max(bound, assign(cost, size, rows, u, v) - multiplier * multiplier)
+        bound = max(bound, assign(cost, u, v, distances, links, reached) - multiplier * multiplier)
         if bound >= cutoff:
             return bound
         multiplier = 0.0
         for y in range(size):
-            multiplier += chosen_mean[rows[y], y]
+            multiplier += chosen_mean[links[0, y], y]
     return bound
