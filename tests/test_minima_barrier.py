@@ -409,6 +409,10 @@ BAD_CALLS = [
     (lambda: lmc.minima_barrier(A, A, [0, 0]), "matching must hold each of 0..1 exactly once"),
     (lambda: lmc.minima_barrier(A.to_network(), A), "min_a must be a Minimum"),
     (lambda: lmc.minima_barrier(A, A, "random", rng=-1), "rng must be at least 0"),
+    (lambda: lmc.minima_barrier(A, A, "exact", time_limit=0), "time_limit must be positive, got 0"),
+    (lambda: lmc.minima_barrier(A, A, "exact", time_limit=np.inf), "time_limit must be finite, got inf"),
+    (lambda: lmc.minima_barrier(A, A, "swaps", time_limit=1), "time_limit belongs to matching='exact', got 1.0 with 'swaps'"),
+    (lambda: lmc.minima_barrier(A, A, [0, 1], time_limit=1), "time_limit belongs to matching='exact', got 1.0 with 'given'"),
 ]
 
 

@@ -189,7 +189,7 @@ def minima_barrier(
     if time_limit is not None:
         time_limit = _checks.real("time_limit", time_limit, positive=True)
         if name != "exact":
-            raise InvalidInputError(f'time_limit must be None unless matching is "exact", got {time_limit:g} with {name!r}')
+            raise InvalidInputError(f"time_limit belongs to matching='exact', got {time_limit} with {name!r}")
     if name == "given":
         perm = _checks.permutation("matching", matching, min_a.width)
     elif name == "random":
