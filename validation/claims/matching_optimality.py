@@ -197,13 +197,16 @@ def _ensembles(records: Sequence[dict[str, Any]]) -> list[str]:
 
 def _describe(records: Sequence[dict[str, Any]], ensemble: str, name: str) -> str:
     mine = [record for record in records if record["ensemble"] == ensemble and name in record["missed"]]
-    parts = []
-    for record in mine:
-        share, excess = (
-            "{:.3g} % [{:.3g}, {:.3g}]".format(*(100 * value for value in record[part][name])) for part in ("missed", "excess")
-        )
-        parts.append(f"m={record['width']}: {share}, mean {excess} above")
+    parts = [
+        f"m={record['width']}: {_percent(record['missed'][name])}, mean {_percent(record['excess'][name])} above"
+        for record in mine
+    ]
     return f"{ensemble}, {name}, share missed and mean barrier above the optimum: {'; '.join(parts) or 'not defined'}."
+
+
+def _percent(estimate: Sequence[float]) -> str:
+    value, low, high = (f"{100 * x:.2g}" if 1e-5 < x < 0.0995 else f"{100 * x:.0f}" for x in estimate)
+    return f"{value} % [{low}, {high}]"
 
 
 def _detours(cells: Sequence[dict[str, Any]]) -> str:
