@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from test_claims_divergence import DIVERGENCE_DATA
+from test_claims_geometry import GEOMETRY_DATA
 from test_claims_minima import MINIMA_DATA
 from test_claims_sgd import SGD_DATA
 from test_claims_sparsity import SPARSITY_DATA
@@ -24,7 +25,6 @@ from paper_figures.files import MissingDataError, caption, inline_svg, save
 from validation.claim import as_json
 from validation.claims import CLAIMS
 
-MADE_UP_DATA = MINIMA_DATA | SPARSITY_DATA | STABILITY_DATA | SGD_DATA | DIVERGENCE_DATA
 PROVENANCE = {"scale": "quick", "seed": 3, "python": "3", "machine": "any", "versions": {"lmctheory": "0"}}
 
 
@@ -33,6 +33,9 @@ def _fit(widths, samples):
     return {
         name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(fit).items() if name != "seed"
     }
+
+
+MADE_UP = MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA | SGD_DATA | DIVERGENCE_DATA
 
 
 def _data():
@@ -53,7 +56,7 @@ def _data():
             "ensembles": records[4] + records[16],
             "fits": {str(d): both for d, both in fits.items()},
         },
-        **{FIGURES[figure]: as_json(data()) for figure, data in MADE_UP_DATA.items()},
+        **{FIGURES[figure]: as_json(data()) for figure, data in MADE_UP.items()},
     }
 
 
@@ -69,7 +72,9 @@ def results(tmp_path):
 
 def test_registry_names_modules_and_claims_that_exist():
     folder = Path(paper_figures.__file__).parent
-    assert {path.stem for path in folder.glob("*.py")} - {"__init__", "__main__", "_records", "files"} == set(FIGURES)
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__", "__main__", "_records", "_teachers", "files"} == set(
+        FIGURES
+    )
     assert set(FIGURES.values()) <= set(CLAIMS)
     assert figures_of("rate") == ["rate"]
     assert figures_of("permutation-invariance") == []
