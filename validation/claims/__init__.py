@@ -21,9 +21,11 @@ from validation.claims import (
     sparsity_and_barrier,
     sparsity_transition,
     star_connectivity,
+    strong_emerges_with_width,
     two_piece_connectivity,
     uniform_double_descent,
     uniform_rate,
+    weak_not_strong,
 )
 
 CLAIMS: dict[str, Claim] = {
@@ -51,5 +53,7 @@ CLAIMS: dict[str, Claim] = {
         sgd_sparsity,
         sparsity_and_barrier,
         divergence,
+        weak_not_strong,
+        strong_emerges_with_width,
     )
 }
