@@ -11,6 +11,7 @@ import numpy as np
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
 
+GRID_SIZE = 33
 KINDS = ("chord", "endpoint-mean", "midpoint")
 CONTENDER = 0.9  # local maxima on the grid above this share of the highest are refined too,
 MAX_CONTENDERS = 3  # up to this many: a path that is flat up to rounding has a maximum at every other point
@@ -31,7 +32,7 @@ class PathMaxima:
     losses: FloatArray
 
 
-def maximise_excess(losses: Losses, n_paths: int = 1, kind: str = "chord", grid_size: int = 33) -> PathMaxima:
+def maximise_excess(losses: Losses, n_paths: int = 1, kind: str = "chord", grid_size: int = GRID_SIZE) -> PathMaxima:
     """Return the highest excess of each path over the level that `kind` names, for positions t in [0, 1].
 
     - "chord": ``max_t L(t) - (1-t) L(0) - t L(1)``, never negative;
@@ -68,6 +69,16 @@ def maximise_excess(losses: Losses, n_paths: int = 1, kind: str = "chord", grid_
         if refined[k] > heights[paths[k]] + rounding[paths[k]]:
             heights[paths[k]], positions[paths[k]] = refined[k], refined_positions[k]
     return PathMaxima(np.maximum(heights, 0.0), positions, grid, values)
+
+
+def rounding_errors(floor: Losses, found: PathMaxima) -> FloatArray:
+    """Return the rounding error of each height: that of the loss at the maximiser, and at the ends by their weight in the chord.
+
+    ``floor(paths, positions)`` is the rounding error of the losses.
+    """
+    t = found.positions
+    at_maximum, start, end = floor(np.arange(len(t)), np.stack([t, np.zeros_like(t), np.ones_like(t)], axis=1)).T
+    return at_maximum + (1 - t) * start + t * end
 
 
 def _contenders(on_grid: FloatArray, heights: FloatArray, best: IntArray) -> tuple[IntArray, IntArray]:
