@@ -13,6 +13,9 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "law_matters": "law-matters",
     "gd_law": "gd-law",
     "sparsity_and_barrier": "sparsity-and-barrier",
+    "trajectory": "one-permutation-per-trajectory",
+    "pruned_sequences": "one-permutation-for-pruned-sequences",
+    "mask_transport": "mask-transport",
 }
 
 

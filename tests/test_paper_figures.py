@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from test_claims_minima import MINIMA_DATA
+from test_claims_sequences import SEQUENCES_DATA
 from test_claims_sparsity import SPARSITY_DATA
 
 import lmctheory as lmc
@@ -49,7 +50,7 @@ def _data():
             "ensembles": records[4] + records[16],
             "fits": {str(d): both for d, both in fits.items()},
         },
-        **{FIGURES[figure]: as_json(data()) for figure, data in (MINIMA_DATA | SPARSITY_DATA).items()},
+        **{FIGURES[figure]: as_json(data()) for figure, data in (MINIMA_DATA | SPARSITY_DATA | SEQUENCES_DATA).items()},
     }
 
 

@@ -12,6 +12,8 @@ SOURCES = {
     "ESSN": "Entezari, Sedghi, Saukh, Neyshabur, *The role of permutation invariance in linear mode connectivity of neural "
     "networks*, ICLR 2022.",
     "AHS": "Ainsworth, Hayase, Srinivasa, *Git Re-Basin*, ICLR 2023.",
+    "SKD": "Sharma, Kwok, Denton, Roy, Rolnick, Dziugaite, *Simultaneous linear connectivity of neural networks modulo "
+    "permutation*, 2024.",
     "CS": "Cho, Saul, *Kernel methods for deep learning*, 2009.",
     "SS": "Safran, Shamir, *Spurious local minima are common in two-layer ReLU neural networks*, ICML 2018.",
 }

@@ -7,7 +7,10 @@ from validation.claims import (
     double_descent,
     gd_law,
     law_matters,
+    mask_transport,
     minima_characterisation,
+    one_permutation_for_pruned_sequences,
+    one_permutation_per_trajectory,
     permutation_invariance,
     rate,
     sparsity_and_barrier,
@@ -29,5 +32,8 @@ CLAIMS: dict[str, Claim] = {
         dimension_free_minima,
         gd_law,
         sparsity_and_barrier,
+        one_permutation_per_trajectory,
+        one_permutation_for_pruned_sequences,
+        mask_transport,
     )
 }
