@@ -26,7 +26,7 @@ Ratio: TypeAlias = tuple[float, tuple[float, float]]
 
 def experiment(context: Context) -> Outcome:
     """Train the initialisation of run B under the masks of run A: carried by the permutation of the dense runs, and otherwise."""
-    requests = [{"teacher": name, "n_pairs": context.pick(quick=20, full=256)} for name in TEACHERS]
+    requests = [{"teacher": name, "n_pairs": context.pick(quick=40, full=256)} for name in TEACHERS]
     parts = sweep_in_blocks(
         context, transported, requests, "n_pairs", lambda _: PAIRS_IN_BLOCK, lambda cell: float(cell["n_pairs"])
     )
