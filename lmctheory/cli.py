@@ -141,7 +141,8 @@ def train(options: argparse.Namespace) -> Report:
 def align(options: argparse.Namespace) -> Report:
     """The permutation that matches one network to another."""
     net_a, net_b = map(_network, (options.A, options.B))
-    found = lmc.align(net_a, net_b, options.method)
+    teacher = None if options.teacher is None else _network(options.teacher)
+    found = lmc.align(net_a, net_b, options.method, teacher=teacher, inputs=options.inputs, time_limit=options.time_limit)
     if options.out is not None:
         with _writing(options.out):
             net_b.permute(found.permutation).save(options.out)
@@ -155,11 +156,27 @@ def align(options: argparse.Namespace) -> Report:
         [
             f"permutation {_permutation(found.permutation)}",
             f"method      {found.method}",
-            f"similarity  {found.similarity:.6g}, without permutation {found.unaligned_similarity:.6g}",
+            *_evidence(found),
             *_written(options.out),
             *_written(options.permutation),
         ],
     )
+
+
+def _evidence(found: lmc.Alignment) -> list[str]:
+    """Return what the method knows about its permutation."""
+    if isinstance(found, lmc.Assignment):
+        return [f"similarity  {found.similarity:.6g}, without permutation {found.unaligned_similarity:.6g}"]
+    assert isinstance(found, lmc.SwapAlignment | lmc.ExactAlignment)
+    lines = [
+        f"barrier     {found.height:.6g}, at t = {found.position:.4f}",
+        f"rounding    {found.loss_floor:.1e}: a lower barrier cannot be told from 0",
+    ]
+    if isinstance(found, lmc.SwapAlignment):
+        start = f"{found.started_from} with barrier {found.trace[0]:.6g}"
+        return [*lines, f"swaps       {found.swaps} of {found.trial_swaps} tried, from {start}"]
+    verdict = "optimal" if found.is_optimal else "not complete"
+    return [*lines, f"proof       {verdict}: no permutation is below {found.lower_bound:.6g} (nodes: {found.nodes})"]
 
 
 def sharpness(options: argparse.Namespace) -> Report:
@@ -416,7 +433,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("A", help="network at t = 0")
     sub.add_argument("B", help="network at t = 1, permuted")
     sub.add_argument("--teacher", required=True, metavar="T", help="the target network")
-    sub.add_argument("--align", default="none", metavar="METHOD", help="none (default), weights or activations")
+    sub.add_argument("--align", default="none", metavar="METHOD", help="none (default), weights, activations, barrier or exact")
     sub.add_argument("--kind", default="chord", help="chord (default), endpoint-mean or midpoint")
     sub.add_argument(
         "--grid-size", type=int, default=33, metavar="N", help="points on which the maximum is located (default: 33)"
@@ -450,11 +467,15 @@ def _parser() -> argparse.ArgumentParser:
         align,
         "Print and save the permutation of the neurons of B that matches them to those of A.",
         "  lmctheory align A.npz B.npz\n"
-        "  lmctheory align A.npz B.npz --method activations --out aligned.npz --permutation permutation.npy",
+        "  lmctheory align A.npz B.npz --method activations --out aligned.npz --permutation permutation.npy\n"
+        "  lmctheory align A.npz B.npz --method exact --teacher T.npz --time-limit 60",
     )
     sub.add_argument("A", help="network that stays as it is")
     sub.add_argument("B", help="network to permute")
-    sub.add_argument("--method", default="weights", help="weights (default) or activations")
+    sub.add_argument("--method", default="weights", help="weights (default), activations, barrier or exact")
+    sub.add_argument("--teacher", metavar="T", help="the target network, needed by barrier and exact")
+    inputs(sub)
+    sub.add_argument("--time-limit", type=float, metavar="SECONDS", help="of exact (default: none)")
     sub.add_argument("--out", metavar="FILE", help="write B, permuted, as .npz")
     sub.add_argument(
         "--permutation", metavar="FILE", help="write the gather indices as .npy: new neuron i is old neuron permutation[i]"

@@ -13,12 +13,11 @@ from lmctheory._checks import FloatArray, IntArray
 from lmctheory._parallel import map_threads
 from lmctheory.alignment import Alignment
 from lmctheory.alignment import align as align_networks
-from lmctheory.alignment.assignment import SIMILARITIES
+from lmctheory.alignment.methods import METHODS
 from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss, Segments, same_shape
-from lmctheory.paths import PathMaxima, maximise_excess
+from lmctheory.objectives import PopulationLoss, same_shape
+from lmctheory.paths import GRID_SIZE, maximise_excess, rounding_errors
 
-GRID_SIZE = 33
 CHUNK_FLOATS = 2**20  # size of the Gram blocks of the pairs that a thread evaluates together
 
 
@@ -76,7 +75,8 @@ def barrier(
     teacher : TwoLayerNet
         The target of the loss.
     align : None, str, array_like of shape (m,), or Alignment
-        The permutation of `net_b`: none, found by a method of `align`, or given.
+        The permutation of `net_b`: none, found by a method of `align`, or given. Methods that minimise the barrier minimise that
+        over the chord, whatever `kind` is.
     kind : {"chord", "endpoint-mean", "midpoint"}
         ``max e``; ``max L - (L_A + L_B)/2`` [AHS]; ``e(1/2)``, the only one that can be negative.
     inputs : {"gaussian", "sphere"}
@@ -115,7 +115,7 @@ def barrier(
     loss = PopulationLoss(teacher, inputs)
     loss.check("net_a", net_a)
     same_shape("net_a", net_a, "net_b", net_b)
-    permutation, method = _permutation(net_a, net_b, align)
+    permutation, method = _permutation(net_a, net_b, align, loss, grid_size)
     segments = loss.segments([net_a], [net_b.permute(permutation)])
     found = maximise_excess(segments, 1, kind, grid_size)
     return Barrier(
@@ -124,7 +124,7 @@ def barrier(
         kind=kind,
         grid=found.grid,
         losses=found.losses[0],
-        loss_floor=float(_floors(segments, found)[0]),
+        loss_floor=float(rounding_errors(segments.floor, found)[0]),
         permutation=permutation,
         method=method,
     )
@@ -195,7 +195,7 @@ def pairwise_barriers(
     loss = PopulationLoss(teacher, inputs)
     networks = _checks.items("networks", networks, "networks", 2)
     names = [align] if isinstance(align, str) else _checks.items("align", align, "methods")
-    methods = [_checks.choice("align", name, (*SIMILARITIES, "none")) for name in names]
+    methods = [_checks.choice("align", name, (*METHODS, "none")) for name in names]
     loss.check("networks[0]", networks[0])
     for k, net in enumerate(networks):
         same_shape("networks[0]", networks[0], f"networks[{k}]", net)
@@ -209,7 +209,7 @@ def pairwise_barriers(
         for i, j in pairs[chunk * chunk_size : (chunk + 1) * chunk_size]:
             net_a, net_b = networks[i], networks[j]
             for method in methods:
-                permutation = _permutation(net_a, net_b, None if method == "none" else method)[0]
+                permutation = _permutation(net_a, net_b, None if method == "none" else method, loss, grid_size)[0]
                 key = (i * len(networks) + j, permutation.tobytes())
                 if key not in index:
                     index[key] = len(ends)
@@ -217,7 +217,7 @@ def pairwise_barriers(
                 rows.append(index[key])
         segments = loss.segments(*zip(*ends, strict=True))
         found = maximise_excess(segments, len(ends), kind, grid_size)
-        return np.stack([found.heights[rows], _floors(segments, found)[rows]]).reshape(2, -1, len(methods))
+        return np.stack([found.heights[rows], rounding_errors(segments.floor, found)[rows]]).reshape(2, -1, len(methods))
 
     chunk_size = max(1, CHUNK_FLOATS // (3 * len(methods) * networks[0].width ** 2))
     heights, floors = np.concatenate(map_threads(evaluate, -(-len(pairs) // chunk_size)), axis=1)
@@ -230,19 +230,16 @@ def pairwise_barriers(
     )
 
 
-def _floors(segments: Segments, found: PathMaxima) -> FloatArray:
-    """Rounding error of the heights: that of the loss at the maximiser, and at the ends by their weight in the chord."""
-    t = found.positions
-    at_maximum, start, end = segments.floor(np.arange(len(t)), np.stack([t, np.zeros_like(t), np.ones_like(t)], axis=1)).T
-    return at_maximum + (1 - t) * start + t * end
-
-
-def _permutation(net_a: TwoLayerNet, net_b: TwoLayerNet, align: str | ArrayLike | Alignment | None) -> tuple[IntArray, str]:
+def _permutation(
+    net_a: TwoLayerNet, net_b: TwoLayerNet, align: str | ArrayLike | Alignment | None, loss: PopulationLoss, grid_size: int
+) -> tuple[IntArray, str]:
     """Return the permutation of B that `align` asks for, and where it comes from."""
     if align is None:
         return np.arange(net_a.width), "none"
     if isinstance(align, str):
-        return align_networks(net_a, net_b, _checks.choice("align", align, SIMILARITIES)).permutation, align
+        method = _checks.choice("align", align, METHODS)
+        found = align_networks(net_a, net_b, method, teacher=loss.teacher, inputs=loss.inputs, grid_size=grid_size)
+        return found.permutation, method
     if isinstance(align, Alignment):
         return _checks.permutation("align.permutation", align.permutation, net_a.width), align.method
     return _checks.permutation("align", align, net_a.width), "given"

@@ -10,6 +10,10 @@ T = lmc.orthonormal_teacher(2, 3)
 NET = lmc.TwoLayerNet(np.arange(6.0).reshape(2, 3))
 WIDE = lmc.TwoLayerNet(np.ones((3, 3)))
 FLAT = lmc.TwoLayerNet(np.ones((2, 2)))
+MINIMUM = lmc.Minimum([0, 0, 1], [0.5, 0.5, 1.0])
+LONGER = lmc.Minimum([0, 0, 1, -1], [0.5, 0.5, 1.0, 0.0])
+OTHER = lmc.Minimum([0, 1, 2], [1.0, 1.0, 1.0])
+HUGE = lmc.TwoLayerNet(np.ones((65, 3)))
 TWO = [[1.0, 2.0], [0.5, 1.0]]
 PAIRS = [[0, 1], [0, 2], [1, 2]]
 THREE = [[1.0, 2.0, 3.0], [0.5, 1.0, 1.5]]
@@ -86,6 +90,17 @@ CALLS = [
     (lambda: lmc.align(None, NET), "net_a", "TwoLayerNet", "None"),
     (lambda: lmc.align(NET, NET, "weight"), "method", "'weights', 'activations'", "'weight'"),
     (lambda: lmc.align(NET, NET, 3), "method", "'weights', 'activations'", "3"),
+    (lambda: lmc.align(NET, NET, "barrier"), "teacher", "method='barrier'", "None"),
+    (lambda: lmc.align(NET, NET, "exact"), "teacher", "method='exact'", "None"),
+    (lambda: lmc.align(NET, NET, "exact", teacher=T, time_limit=0), "time_limit", "positive", "0"),
+    (lambda: lmc.align(NET, NET, "exact", teacher=T, time_limit="1"), "time_limit", "real", "'1'"),
+    (lambda: lmc.align(NET, NET, "barrier", teacher=T, time_limit=1.0), "time_limit", "method='exact'", "'barrier'"),
+    (lambda: lmc.align(NET, NET, time_limit=1.0), "time_limit", "method='exact'", "'weights'"),
+    (lambda: lmc.align(HUGE, HUGE, "exact", teacher=T), "net_a", "at most 64 neurons", "65"),
+    (lambda: lmc.align(NET, NET, "barrier", teacher=T.W), "teacher", "TwoLayerNet", "array"),
+    (lambda: lmc.align(FLAT, FLAT, "barrier", teacher=T), "net_a", "d = 3", "d = 2"),
+    (lambda: lmc.align(NET, NET, "barrier", teacher=T, inputs="cube"), "inputs", "'sphere'", "'cube'"),
+    (lambda: lmc.align(NET, NET, "barrier", teacher=T, grid_size=2), "grid_size", "at least 3", "2"),
     (lambda: lmc.barrier(NET, WIDE, T), "net_b", "(2, 3)", "(3, 3)"),
     (lambda: lmc.barrier(FLAT, FLAT, T), "net_a", "d = 3", "d = 2"),
     (lambda: lmc.barrier(NET, NET, NET.W), "teacher", "TwoLayerNet", "array"),
@@ -108,6 +123,21 @@ CALLS = [
     (lambda: lmc.pairwise_barriers([NET, NET], T, align=[]), "align", "at least one", "none"),
     (lambda: lmc.pairwise_barriers([NET, NET], T, align="best"), "align", "'weights'", "'best'"),
     (lambda: lmc.pairwise_barriers([NET, NET], T, align=None), "align", "", "None"),
+    # paths of zero loss
+    (lambda: lmc.zero_loss_path(NET, MINIMUM), "min_a", "Minimum", "TwoLayerNet"),
+    (lambda: lmc.zero_loss_path(MINIMUM, LONGER), "min_b", "m = 3", "4"),
+    (lambda: lmc.zero_loss_path(MINIMUM, OTHER), "min_b", "M = 2", "M = 3"),
+    *((lambda x=x: lmc.zero_loss_path(MINIMUM, MINIMUM, x), "pieces", "1, 2 or 4", str(x)) for x in (3, 5)),
+    (lambda: lmc.zero_loss_path(MINIMUM, MINIMUM, 0), "pieces", "at least 1", "0"),
+    (lambda: lmc.zero_loss_path(MINIMUM, MINIMUM, 2.0), "pieces", "integer", "2.0"),
+    (lambda: lmc.star_center([MINIMUM]), "minima", "at least two", "1"),
+    (lambda: lmc.star_center(MINIMUM), "minima", "sequence of minima", "Minimum"),
+    (lambda: lmc.star_center([MINIMUM, MINIMUM, NET]), "minima[2]", "Minimum", "TwoLayerNet"),
+    (lambda: lmc.star_center([MINIMUM, MINIMUM, LONGER]), "minima[2]", "m = 3", "4"),
+    (lambda: lmc.star_center([MINIMUM, OTHER]), "minima[1]", "M = 2", "M = 3"),
+    (lambda: lmc.star_center([MINIMUM, MINIMUM], 3), "pieces", "1 or 2", "3"),
+    (lambda: lmc.geodesic_upper_bound(MINIMUM, None), "min_b", "Minimum", "None"),
+    (lambda: lmc.geodesic_upper_bound(MINIMUM, OTHER), "min_b", "M = 2", "M = 3"),
     # training
     (lambda: train(), "width", "exactly one of width and init", "None"),
     (lambda: train(width=2, init=NET), "init", "exactly one of width and init", "width=2"),

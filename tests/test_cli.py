@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def result(capsys, *arguments):
 # The subcommands say what the library says.
 
 
-@pytest.mark.parametrize("align", ["none", "weights", "activations"])
+@pytest.mark.parametrize("align", ["none", "weights", "activations", "barrier", "exact"])
 @pytest.mark.parametrize("kind", ["chord", "midpoint"])
 def test_barrier(files, capsys, align, kind):
     expected = lmc.barrier(NET, lmc.TwoLayerNet.load("B.npz"), TEACHER, None if align == "none" else align, kind)
@@ -186,6 +187,25 @@ def test_align(files, capsys):
     assert "permutation 1 2 0" in run(capsys, *call)[1]
 
 
+def test_align_by_the_barrier(files, capsys):
+    net_a, net_b = (lmc.sample_minimum(2, 6, rng=seed).to_network(3) for seed in (12, 13))
+    net_a.save("A.npz")
+    net_b.save("B.npz")
+    expected = lmc.align(net_a, net_b, "barrier", teacher=TEACHER, inputs="sphere")
+    call = ["align", "A.npz", "B.npz", "--method", "barrier", "--teacher", "T.npz", "--inputs", "sphere"]
+    found = result(capsys, *call)["result"]["alignment"]
+    for name in ("height", "position", "loss_floor", "swaps", "trial_swaps", "started_from", "method"):
+        assert found[name] == getattr(expected, name)
+    assert found["trace"] == expected.trace.tolist()
+    assert f"{expected.height:.6g}, at t = {expected.position:.4f}" in run(capsys, *call)[1]
+    exact = [*call[:4], "exact", *call[5:], "--time-limit", 60]
+    found = result(capsys, *exact)["result"]["alignment"]
+    assert found["is_optimal"] is True
+    assert found["height"] == pytest.approx(expected.height, rel=1e-9)
+    assert found["time_limit"] == 60
+    assert f"optimal: no permutation is below {found['lower_bound']:.6g} (nodes: {found['nodes']})" in run(capsys, *exact)[1]
+
+
 def test_sharpness(files, capsys):
     found = result(capsys, "sharpness", "A.npz", "T.npz", "--teacher", "T.npz")["result"]["networks"]
     assert [row["network"] for row in found] == ["A.npz", "T.npz"]
@@ -249,7 +269,7 @@ BAD = [
     ("barrier nan.npz B.npz --teacher T.npz", "nan.npz: W must be finite, got nan at index [0, 1]"),
     ("barrier A.npz narrow.npz --teacher T.npz", "net_b must have the shape of net_a, (m, d) = (3, 3), got (2, 3)"),
     ("barrier flat.npz flat.npz --teacher T.npz", "net_a must have the input dimension of the teacher, d = 3, got d = 2"),
-    (f"{PAIR} --align wieghts", "align must be one of 'weights', 'activations', got 'wieghts' (did you mean 'weights'?)"),
+    (f"{PAIR} --align wieghts", "align must be one of 'weights', 'activations', 'barrier', 'exact', got 'wieghts' (did "),
     (f"{PAIR} --kind height", "kind must be one of 'chord', 'endpoint-mean', 'midpoint', got 'height'"),
     (f"{PAIR} --inputs cube", "inputs must be one of 'gaussian', 'sphere', got 'cube'"),
     (f"{PAIR} --grid-size 2", "grid_size must be at least 3, got 2"),
@@ -268,7 +288,9 @@ BAD = [
     ("train --width 2 --out A.npz --M 2 --d 3", "A.npz cannot be written: exists and is not an empty folder"),
     ("train --width 2 --out A.npz/nets --M 2 --d 3", "A.npz/nets cannot be written: "),
     ("align A.npz narrow.npz", "net_b must have the shape of net_a, (m, d) = (3, 3), got (2, 3)"),
-    ("align A.npz B.npz --method best", "method must be one of 'weights', 'activations', got 'best'"),
+    ("align A.npz B.npz --method best", "method must be one of 'weights', 'activations', 'barrier', 'exact', got 'best'"),
+    ("align A.npz B.npz --method barrier", "teacher must be given with method='barrier', which minimises the barrier, got None"),
+    ("align A.npz B.npz --time-limit 5", "time_limit belongs to method='exact', got 5.0 with 'weights'"),
     ("align A.npz B.npz --out nowhere/C.npz", "nowhere/C.npz cannot be written: No such file or directory"),
     ("align A.npz B.npz --permutation folder.npz", "folder.npz cannot be written: Is a directory"),
     ("sharpness --teacher T.npz", "the following arguments are required: NETWORK"),
@@ -413,11 +435,15 @@ def test_interrupted_training_leaves_no_folder(files):
         deadline = time.monotonic() + 60
         while not list(files.glob(".nets.*")) and time.monotonic() < deadline:
             time.sleep(0.05)
-        time.sleep(1)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        for _ in range(4):  # one that arrives while libraries are still being loaded may be lost in a callback
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                out, err = process.communicate(timeout=15)
+                break
     finally:
         process.kill()
+        process.wait()
     assert (process.returncode, out, err) == (130, "", "lmctheory train: error: interrupted\n")
     assert not list(files.glob("*nets*"))
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from test_claims_geometry import GEOMETRY_DATA
 from test_claims_minima import MINIMA_DATA
 from test_claims_sequences import SEQUENCES_DATA
 from test_claims_sparsity import SPARSITY_DATA
+from test_claims_stability import STABILITY_DATA
 
 import lmctheory as lmc
 import paper_figures
@@ -32,6 +34,9 @@ def _fit(widths, samples):
     }
 
 
+MADE_UP = MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA | SEQUENCES_DATA
+
+
 def _data():
     """Made-up numbers for every figure."""
     draw, widths = np.random.default_rng(0), [8, 12, 16, 24]
@@ -50,7 +55,7 @@ def _data():
             "ensembles": records[4] + records[16],
             "fits": {str(d): both for d, both in fits.items()},
         },
-        **{FIGURES[figure]: as_json(data()) for figure, data in (MINIMA_DATA | SPARSITY_DATA | SEQUENCES_DATA).items()},
+        **{FIGURES[figure]: as_json(data()) for figure, data in MADE_UP.items()},
     }
 
 
@@ -66,7 +71,9 @@ def results(tmp_path):
 
 def test_registry_names_modules_and_claims_that_exist():
     folder = Path(paper_figures.__file__).parent
-    assert {path.stem for path in folder.glob("*.py")} - {"__init__", "__main__", "_records", "files"} == set(FIGURES)
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__", "__main__", "_records", "_teachers", "files"} == set(
+        FIGURES
+    )
     assert set(FIGURES.values()) <= set(CLAIMS)
     assert figures_of("rate") == ["rate"]
     assert figures_of("permutation-invariance") == []

@@ -115,6 +115,20 @@ class Minimum:
         return f"Minimum(width={self.width}, M={self.M})"
 
 
+def same_manifold(**minima: Minimum) -> None:
+    """Refuse anything but minima, named by the keywords, of one width and one teacher width."""
+    (first_name, first), *others = minima.items()
+    _checks.instance(first_name, first, Minimum)
+    for name, minimum in others:
+        _checks.instance(name, minimum, Minimum)
+        if minimum.width != first.width:
+            raise InvalidInputError(f"{name} must have the width of {first_name}, m = {first.width}, got {minimum.width}")
+        if minimum.M != first.M:
+            raise InvalidInputError(
+                f"{name} must belong to the teacher width of {first_name}, M = {first.M}, got M = {minimum.M}"
+            )
+
+
 def _refuse(rule: str, broken: np.ndarray, values: np.ndarray) -> None:
     if broken.any():
         i = int(np.argmax(broken))

@@ -1,0 +1,151 @@
+"""The one entry to all methods of alignment."""
+
+from __future__ import annotations
+
+from typing import Literal, overload
+
+from lmctheory import _checks
+from lmctheory.alignment.alignment import Alignment
+from lmctheory.alignment.assignment import SIMILARITIES, Assignment, by_similarity
+from lmctheory.alignment.exact import MAX_WIDTH, ExactAlignment, by_complete_search
+from lmctheory.alignment.swaps import SwapAlignment, by_swaps
+from lmctheory.errors import InvalidInputError
+from lmctheory.networks import TwoLayerNet
+from lmctheory.objectives import PopulationLoss, same_shape
+from lmctheory.paths import GRID_SIZE
+
+METHODS = (*SIMILARITIES, "barrier", "exact")
+
+
+# fmt: off
+@overload
+def align(
+    net_a: TwoLayerNet, net_b: TwoLayerNet, method: Literal["weights", "activations"] = ..., *,
+    teacher: TwoLayerNet | None = ..., inputs: str = ..., grid_size: int = ..., time_limit: None = ...,
+) -> Assignment: ...
+@overload
+def align(
+    net_a: TwoLayerNet, net_b: TwoLayerNet, method: Literal["barrier"], *,
+    teacher: TwoLayerNet, inputs: str = ..., grid_size: int = ..., time_limit: None = ...,
+) -> SwapAlignment: ...
+@overload
+def align(
+    net_a: TwoLayerNet, net_b: TwoLayerNet, method: Literal["exact"], *,
+    teacher: TwoLayerNet, inputs: str = ..., grid_size: int = ..., time_limit: float | None = ...,
+) -> ExactAlignment: ...
+@overload
+def align(
+    net_a: TwoLayerNet, net_b: TwoLayerNet, method: str = ..., *,
+    teacher: TwoLayerNet | None = ..., inputs: str = ..., grid_size: int = ..., time_limit: float | None = ...,
+) -> Alignment: ...
+# fmt: on
+
+
+def align(
+    net_a: TwoLayerNet,
+    net_b: TwoLayerNet,
+    method: str = "weights",
+    *,
+    teacher: TwoLayerNet | None = None,
+    inputs: str = "gaussian",
+    grid_size: int = GRID_SIZE,
+    time_limit: float | None = None,
+) -> Alignment:
+    """Return a permutation that matches the neurons of `net_b` to those of `net_a`.
+
+    By linear assignment, exact, on a similarity of neurons, which is a proxy of the barrier:
+
+    - "weights": ``W_A W_B' + a_A a_B'``, which minimises the Euclidean distance of the networks;
+    - "activations": ``(a_A a_B') * K(W_A, W_B)``, the exact second moments of the neurons' outputs for Gaussian inputs.
+
+    By search for ``min_perm max_t e(t)``, the exact barrier against `teacher` over the chord:
+
+    - "barrier": local search by swaps of two neurons, from the better of the two assignments;
+    - "exact": complete search by branch and bound, with a proof that no permutation is lower.
+
+    Parameters
+    ----------
+    net_a, net_b : TwoLayerNet
+        Networks of one shape (m, d).
+    method : {"weights", "activations", "barrier", "exact"}
+    teacher : TwoLayerNet
+        The target of the loss. Required by "barrier" and "exact"; assignments do not depend on it.
+    inputs : {"gaussian", "sphere"}
+        Distribution of the inputs, as in `population_loss`; assignments do not depend on it.
+    grid_size : int
+        As in `barrier`, with which the heights agree.
+    time_limit : float or None
+        Seconds after which "exact" stops, and returns the best permutation and the best bound found; by default never.
+
+    Returns
+    -------
+    Alignment
+        An `Assignment`, a `SwapAlignment` or an `ExactAlignment`, with the evidence of the method.
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes differ, a name is unknown, `teacher` is missing, `time_limit` is not positive or given to another method, or
+        networks of more than 64 neurons are given to "exact".
+
+    Notes
+    -----
+    Assignments cost one matrix product and an assignment problem, cubic in m at worst. Ties are broken by SciPy's solver,
+    deterministically.
+
+    A swap changes two mixed neurons. The barrier can fall only if the loss falls at the present maximiser: all swaps are tried
+    there, with ``2 (m + M)`` kernel evaluations each, those that pass on the whole grid, and those that pass again by the
+    refined maximum. The first that gains is made, and the search goes on behind it, in cyclic order; everything is
+    deterministic. At the end no swap gains more than a relative 1e-10 or the rounding error of the barrier, whichever is
+    larger. A round of all swaps costs ``m^2 (m + M)`` kernel evaluations, 0.1 s at m = 256, and a search a few of them.
+
+    The exact search rests on ``max_t e(t) >= e(t*)``, with t* the maximiser for the best permutation known, at first that of
+    "barrier". There the excess is ``constant + sum_i linear[i, p_i] + sum_{i != j} quadratic[i, p_i, j, p_j]``, in closed form.
+    It is bounded from below by dual ascent [HG]: amounts are moved between terms, so that the excess of no permutation changes
+    and no term is negative, whatever the signs of output weights; what can be taken out as a constant is then a bound.
+    Decisions ``i -> p`` whose linear term closes the gap to the best barrier are excluded, for no permutation with them is
+    lower. What is left is split, depth first, at the neuron whose decisions cost most. A permutation found below the best
+    barrier at t* is measured on the whole path; if it is lower there too, swaps lower it further, and the search starts again
+    at its maximiser. Of permutations that differ by exchanges among equal neurons, or among neurons of one ray and one output
+    weight, one is searched. Tables take ``m^4`` numbers. The time limit is checked once a round of ascent; the swaps before,
+    the tables and the first round (a few seconds at m = 64) are not interrupted. Without a limit the search is deterministic.
+
+    References
+    ----------
+    [AHS] Ainsworth, Hayase, Srinivasa, Git Re-Basin, ICLR 2023, for "weights". [HG] Hahn, Grant, Lower bounds for the quadratic
+    assignment problem based upon a dual formulation, Operations Research 46, 1998.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> net = lmc.TwoLayerNet([[3.0, 0.0], [0.0, 2.0], [1.0, 1.0]])
+    >>> lmc.align(net, net.permute([2, 0, 1])).permutation
+    array([1, 2, 0])
+
+    Two global minima, for which weight matching is not optimal:
+
+    >>> net_a, net_b = (lmc.sample_minimum(2, 6, rng=seed).to_network() for seed in (12, 13))
+    >>> teacher = lmc.orthonormal_teacher(2, 2)
+    >>> lmc.align(net_a, net_b, "barrier", teacher=teacher).trace.round(6)
+    array([0.005361, 0.004774, 0.004472])
+    >>> found = lmc.align(net_a, net_b, "exact", teacher=teacher)
+    >>> found.is_optimal, round(found.height, 6), round(found.lower_bound, 6)
+    (True, 0.004472, 0.004472)
+    """
+    same_shape("net_a", net_a, "net_b", net_b)
+    _checks.choice("method", method, METHODS)
+    if time_limit is not None:
+        time_limit = _checks.real("time_limit", time_limit, positive=True)
+        if method != "exact":
+            raise InvalidInputError(f"time_limit belongs to method='exact', got {time_limit} with {method!r}")
+    if method in SIMILARITIES:
+        return by_similarity(net_a, net_b, method)
+    if teacher is None:
+        raise InvalidInputError(f"teacher must be given with method={method!r}, which minimises the barrier, got None")
+    loss = PopulationLoss(teacher, inputs)
+    loss.check("net_a", net_a)
+    if method == "barrier":
+        return by_swaps(loss, net_a, net_b, grid_size)
+    if net_a.width > MAX_WIDTH:
+        raise InvalidInputError(f"net_a must have at most {MAX_WIDTH} neurons with method='exact', got {net_a.width}")
+    return by_complete_search(loss, net_a, net_b, grid_size, time_limit)

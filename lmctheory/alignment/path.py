@@ -1,0 +1,41 @@
+"""The path between two networks under a permutation, as the searches see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lmctheory._checks import FloatArray, IntArray
+from lmctheory.networks import TwoLayerNet
+from lmctheory.objectives import PopulationLoss
+from lmctheory.paths import maximise_excess, rounding_errors
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """A permutation of B, its barrier over the chord, the maximiser, the rounding error, and the losses on the grid."""
+
+    permutation: IntArray
+    height: float
+    position: float
+    floor: float
+    grid: FloatArray
+    losses: FloatArray
+
+    @property
+    def excess(self) -> FloatArray:
+        """The excess over the chord on the grid."""
+        return self.losses - (1 - self.grid) * self.losses[0] - self.grid * self.losses[-1]
+
+
+def path_under(loss: PopulationLoss, net_a: TwoLayerNet, net_b: TwoLayerNet, permutation: IntArray, grid_size: int) -> Path:
+    """Return what `barrier` computes under `permutation`."""
+    segments = loss.segments([net_a], [net_b.permute(permutation)])
+    found = maximise_excess(segments, 1, "chord", grid_size)
+    return Path(
+        permutation=permutation,
+        height=float(found.heights[0]),
+        position=float(found.positions[0]),
+        floor=float(rounding_errors(segments.floor, found)[0]),
+        grid=found.grid,
+        losses=found.losses[0],
+    )
