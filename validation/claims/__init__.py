@@ -13,8 +13,11 @@ from validation.claims import (
     geodesic_distance_sparse,
     law_matters,
     linear_connectivity_criterion,
+    mask_transport,
     matching_optimality,
     minima_characterisation,
+    one_permutation_for_pruned_sequences,
+    one_permutation_per_trajectory,
     permutation_invariance,
     rate,
     sgd_sparsity,
@@ -55,5 +58,8 @@ CLAIMS: dict[str, Claim] = {
         divergence,
         weak_not_strong,
         strong_emerges_with_width,
+        one_permutation_per_trajectory,
+        one_permutation_for_pruned_sequences,
+        mask_transport,
     )
 }

@@ -140,8 +140,8 @@ def _describe_trend(rows: Sequence[dict[str, Any]]) -> str:
         top, last = max(mine, key=lambda row: row["gap"]), max(mine, key=lambda row: row["width"])
         texts.append(
             f"M={M}: {Measurement('the mean gap, at its largest,', top['gap'], top['gap_interval'])} at m={top['width']}, "
-            f"{Measurement('finally', last['gap'], last['gap_interval'])} at m={last['width']}; as a part of the mean weak barrier "
-            f"{top['gap'] / top['weak']:.2g} and {last['gap'] / last['weak']:.2g}."
+            f"{Measurement('finally', last['gap'], last['gap_interval'])} at m={last['width']}; as a part of the mean weak "
+            f"barrier {top['gap'] / top['weak']:.2g} and {last['gap'] / last['weak']:.2g}."
         )
     return "Does it vanish with width? " + " ".join(texts)
 
