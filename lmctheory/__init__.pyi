@@ -16,6 +16,16 @@ from .errors import LmcError as LmcError
 from .errors import MissingDependencyError as MissingDependencyError
 from .errors import SchedulerError as SchedulerError
 from .errors import StoreError as StoreError
+from .families import CycleConsistency as CycleConsistency
+from .families import FamilyAlignment as FamilyAlignment
+from .families import SimplexBarrier as SimplexBarrier
+from .families import StrongConnectivity as StrongConnectivity
+from .families import WeakConnectivity as WeakConnectivity
+from .families import align_many as align_many
+from .families import cycle_consistency as cycle_consistency
+from .families import simplex_barrier as simplex_barrier
+from .families import strong_connectivity as strong_connectivity
+from .families import weak_connectivity as weak_connectivity
 from .kernels import relu_kernel as relu_kernel
 from .minima import ExactMinimaBarrier as ExactMinimaBarrier
 from .minima import GeodesicBound as GeodesicBound

@@ -22,6 +22,8 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "norm_histogram": "sparsity-transition",
     "edge_of_stability": "edge-of-stability",
     "sparsity_and_barrier": "sparsity-and-barrier",
+    "sgd_sparsity": "sgd-sparsity",
+    "divergence": "divergence",
 }
 
 

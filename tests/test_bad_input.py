@@ -9,6 +9,7 @@ from lmctheory.paths import maximise_excess
 T = lmc.orthonormal_teacher(2, 3)
 NET = lmc.TwoLayerNet(np.arange(6.0).reshape(2, 3))
 WIDE = lmc.TwoLayerNet(np.ones((3, 3)))
+NINE = lmc.TwoLayerNet(np.ones((9, 3)))
 FLAT = lmc.TwoLayerNet(np.ones((2, 2)))
 MINIMUM = lmc.Minimum([0, 0, 1], [0.5, 0.5, 1.0])
 LONGER = lmc.Minimum([0, 0, 1, -1], [0.5, 0.5, 1.0, 0.0])
@@ -113,6 +114,35 @@ CALLS = [
     (lambda: lmc.pairwise_barriers([NET, NET], T, align=[]), "align", "at least one", "none"),
     (lambda: lmc.pairwise_barriers([NET, NET], T, align="best"), "align", "'weights'", "'best'"),
     (lambda: lmc.pairwise_barriers([NET, NET], T, align=None), "align", "", "None"),
+    # families
+    (lambda: NET.pad(1), "width", "at least 2", "1"),
+    (lambda: NET.pad(3, np.nan), "output", "finite", "nan"),
+    (lambda: lmc.simplex_barrier([], T), "networks", "at least one", "none"),
+    (lambda: lmc.simplex_barrier(NET, T), "networks", "sequence", "TwoLayerNet"),
+    (lambda: lmc.simplex_barrier([NET, FLAT], T), "networks[1]", "d = 3", "d = 2"),
+    (lambda: lmc.simplex_barrier([NET, NET.W], T), "networks[1]", "TwoLayerNet", "array"),
+    (lambda: lmc.simplex_barrier([NET, NET], T, [[0, 1]]), "permutations", "(2, 2)", "(1, 2)"),
+    (lambda: lmc.simplex_barrier([NET, WIDE], T, [[0, 1], [0, 1]]), "permutations", "(2, 3)", "(2, 2)"),
+    (lambda: lmc.simplex_barrier([NET, NET], T, [[0, 1], [1, 1]]), "permutations[1]", "exactly once", "[1, 1]"),
+    (lambda: lmc.simplex_barrier([NET, NET], T, grid_size=1), "grid_size", "at least 2", "1"),
+    (lambda: lmc.simplex_barrier([NET, NET], T, inputs="cube"), "inputs", "'sphere'", "'cube'"),
+    (lambda: lmc.align_many([NET], teacher=T), "networks", "at least two", "1"),
+    (lambda: lmc.align_many([NET, FLAT], teacher=T), "networks[1]", "d = 3", "d = 2"),
+    (lambda: lmc.align_many([NET, NET], "referance", teacher=T), "method", "'reference'", "'referance'"),
+    (lambda: lmc.align_many([NET, NET], teacher=T, pairwise="weight"), "pairwise", "'weights'", "'weight'"),
+    (lambda: lmc.align_many([NET, NET], "mean", teacher=T, pairwise="barrier"), "pairwise", "'activations'", "'barrier'"),
+    (lambda: lmc.align_many([NET, NET], teacher=T, start=[[0, 1], [0, 1]]), "start", "'barrier' or 'exact'", "'reference'"),
+    (lambda: lmc.align_many([NET, NET], "barrier", teacher=T, start=[[0, 1]]), "start", "(2, 2)", "(1, 2)"),
+    (lambda: lmc.align_many([NET, NET], "barrier", teacher=T, start=[[0, 1], [1, 1]]), "start[1]", "exactly once", "[1, 1]"),
+    (lambda: lmc.align_many([NET, NET], teacher=T, grid_size=2), "grid_size", "at least 3", "2"),
+    (lambda: lmc.align_many([NINE, NINE], "exact", teacher=T), "networks", "m <= 8", "m = 9"),
+    (lambda: lmc.align_many([NINE.pad(9), *[WIDE] * 4], "exact", teacher=T), "networks", "2e+09", "n = 5"),
+    (lambda: lmc.strong_connectivity([NET], T), "networks", "at least two", "1"),
+    (lambda: lmc.strong_connectivity([NET, NET], T, "swap"), "search", "'swaps'", "'swap'"),
+    (lambda: lmc.weak_connectivity([NET, NET], T, "all"), "search", "'exact'", "'all'"),
+    (lambda: lmc.weak_connectivity([NET, NINE], T, "exact"), "networks", "m <= 8", "m = 9"),
+    (lambda: lmc.cycle_consistency([NET, NET], T), "networks", "at least three", "2"),
+    (lambda: lmc.cycle_consistency([NET, NET, NET], T, "mean"), "method", "'weights'", "'mean'"),
     # paths of zero loss
     (lambda: lmc.zero_loss_path(NET, MINIMUM), "min_a", "Minimum", "TwoLayerNet"),
     (lambda: lmc.zero_loss_path(MINIMUM, LONGER), "min_b", "m = 3", "4"),

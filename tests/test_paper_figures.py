@@ -9,8 +9,10 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from test_claims_divergence import DIVERGENCE_DATA
 from test_claims_geometry import GEOMETRY_DATA
 from test_claims_minima import MINIMA_DATA
+from test_claims_sgd import SGD_DATA
 from test_claims_sparsity import SPARSITY_DATA
 from test_claims_stability import STABILITY_DATA
 
@@ -33,7 +35,7 @@ def _fit(widths, samples):
     }
 
 
-MADE_UP = MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA
+MADE_UP = MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA | SGD_DATA | DIVERGENCE_DATA
 
 
 def _data():

@@ -4,6 +4,7 @@ from validation.claim import Claim
 from validation.claims import (
     dimension_free,
     dimension_free_minima,
+    divergence,
     double_descent,
     edge_of_stability,
     four_piece_connectivity,
@@ -16,12 +17,15 @@ from validation.claims import (
     minima_characterisation,
     permutation_invariance,
     rate,
+    sgd_sparsity,
     sparsity_and_barrier,
     sparsity_transition,
     star_connectivity,
+    strong_emerges_with_width,
     two_piece_connectivity,
     uniform_double_descent,
     uniform_rate,
+    weak_not_strong,
 )
 
 CLAIMS: dict[str, Claim] = {
@@ -46,6 +50,10 @@ CLAIMS: dict[str, Claim] = {
         geodesic_distance_sparse,
         sparsity_transition,
         edge_of_stability,
+        sgd_sparsity,
         sparsity_and_barrier,
+        divergence,
+        weak_not_strong,
+        strong_emerges_with_width,
     )
 }
