@@ -220,7 +220,9 @@ def pairwise_barriers(
         return np.stack([found.heights[rows], rounding_errors(segments.floor, found)[rows]]).reshape(2, -1, len(methods))
 
     chunk_size = max(1, CHUNK_FLOATS // (3 * len(methods) * networks[0].width ** 2))
-    heights, floors = np.concatenate(map_threads(evaluate, -(-len(pairs) // chunk_size)), axis=1)
+    chunks = -(-len(pairs) // chunk_size)
+    parts = map_threads(evaluate, chunks) if chunks > 1 else [evaluate(0, np.zeros(1, dtype=np.uint8))]
+    heights, floors = np.concatenate(parts, axis=1)
     return PairwiseBarriers(
         pairs=pairs,
         heights=heights.min(axis=1),

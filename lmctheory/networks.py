@@ -74,6 +74,28 @@ class TwoLayerNet:
         index = _checks.permutation("perm", perm, self.width)
         return TwoLayerNet(self.W[index], self.a[index])
 
+    def pad(self, width: int, output: float = 1.0) -> TwoLayerNet:
+        """Return the same function with zero neurons appended up to `width`, so that networks of unequal width can be matched.
+
+        On the way to a neuron ``(w, output)`` of another network a zero neuron contributes ``t output relu(w . x)``, with no
+        barrier: `output` is the output weight of the neurons it is to meet, one by default.
+
+        Raises
+        ------
+        InvalidInputError
+            If `width` is less than that of the network, or `output` is not finite.
+
+        Examples
+        --------
+        >>> import lmctheory as lmc
+        >>> net, wide = lmc.TwoLayerNet([[1.0]]), lmc.TwoLayerNet([[0.25], [0.75]])
+        >>> lmc.barrier(net.pad(2), wide, lmc.orthonormal_teacher(1, 1), align="weights").height < 1e-15
+        True
+        """
+        extra = _checks.integer("width", width, self.width) - self.width
+        output = _checks.real("output", output)
+        return TwoLayerNet(np.pad(self.W, ((0, extra), (0, 0))), np.pad(self.a, (0, extra), constant_values=output))
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to `path` as a NumPy ``.npz`` archive with arrays ``W`` and ``a``, atomically."""
         with atomic_file(path) as file:

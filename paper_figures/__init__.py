@@ -24,6 +24,9 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "sparsity_and_barrier": "sparsity-and-barrier",
     "sgd_sparsity": "sgd-sparsity",
     "divergence": "divergence",
+    "trajectory": "one-permutation-per-trajectory",
+    "pruned_sequences": "one-permutation-for-pruned-sequences",
+    "mask_transport": "mask-transport",
 }
 
 

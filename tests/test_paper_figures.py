@@ -12,6 +12,7 @@ import pytest
 from test_claims_divergence import DIVERGENCE_DATA
 from test_claims_geometry import GEOMETRY_DATA
 from test_claims_minima import MINIMA_DATA
+from test_claims_sequences import SEQUENCES_DATA
 from test_claims_sgd import SGD_DATA
 from test_claims_sparsity import SPARSITY_DATA
 from test_claims_stability import STABILITY_DATA
@@ -35,7 +36,7 @@ def _fit(widths, samples):
     }
 
 
-MADE_UP = MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA | SGD_DATA | DIVERGENCE_DATA
+MADE_UP = MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA | SGD_DATA | DIVERGENCE_DATA | SEQUENCES_DATA
 
 
 def _data():

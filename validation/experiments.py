@@ -78,6 +78,23 @@ def gd_ensembles(
     return ensembles
 
 
+def descend(teacher: lmc.TwoLayerNet, width: int, n_runs: int, polish: bool, rng: np.random.SeedSequence) -> lmc.TrainingResult:
+    """Return `n_runs` networks trained on the teacher as described at `gd_ensemble`."""
+    loss_tol = None if width <= teacher.width else POLISHED_LOSS_TOL if polish else LOSS_TOL
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lmc.ConvergenceWarning)  # losses and steps of every run are in the results
+        return lmc.train(
+            teacher,
+            width=width,
+            learning_rate=1 / width,
+            max_steps=MAX_STEPS,
+            rng=rng,
+            n_runs=n_runs,
+            loss_tol=loss_tol,
+            polish=polish or width <= teacher.width,
+        )
+
+
 def gd_ensemble(seed: int, M: int, d: int, width: int, n_runs: int, polish: bool, block: int = 0) -> dict[str, Any]:
     """Return the numbers of `n_runs` networks trained by gradient descent on the orthonormal teacher (M, d).
 
@@ -87,19 +104,7 @@ def gd_ensemble(seed: int, M: int, d: int, width: int, n_runs: int, polish: bool
     the barrier (means over twelve runs: M = 4, d = 8, m = 64: 2.9e-5 instead of 3.5e-5; M = d = 8, m = 64: 1e-5 instead of 6e-4).
     """
     teacher = lmc.orthonormal_teacher(M, d)
-    loss_tol = None if width <= M else POLISHED_LOSS_TOL if polish else LOSS_TOL
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", lmc.ConvergenceWarning)  # losses and steps of every run are in the results
-        result = lmc.train(
-            teacher,
-            width=width,
-            learning_rate=1 / width,
-            max_steps=MAX_STEPS,
-            rng=np.random.SeedSequence([seed, M, d, width, block]),
-            n_runs=n_runs,
-            loss_tol=loss_tol,
-            polish=polish or width <= M,
-        )
+    result = descend(teacher, width, n_runs, polish, np.random.SeedSequence([seed, M, d, width, block]))
     barriers = lmc.pairwise_barriers(result.networks, teacher, ("weights", "activations", "none"))
     return {
         "losses": result.losses,

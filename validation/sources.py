@@ -11,6 +11,8 @@ SOURCES = {
     "LLW": "Lin, Li, Wu, *Exploring Neural Network Landscapes: Star-Shaped and Geodesic Connectivity*, 2024.",
     "ESSN": "Entezari, Sedghi, Saukh, Neyshabur, *The role of permutation invariance in linear mode connectivity of neural "
     "networks*, ICLR 2022.",
+    "SKD": "Sharma, Kwok, Denton, Roy, Rolnick, Dziugaite, *Simultaneous linear connectivity of neural networks modulo "
+    "permutation*, 2024.",
     "AHS": "Ainsworth, Hayase, Srinivasa, *Git Re-Basin*, ICLR 2023.",
     "CS": "Cho, Saul, *Kernel methods for deep learning*, 2009.",
     "SS": "Safran, Shamir, *Spurious local minima are common in two-layer ReLU neural networks*, ICML 2018.",

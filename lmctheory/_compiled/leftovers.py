@@ -69,8 +69,8 @@ def loss_terms(s, t, a, alpha, b, beta, compatible, cutoff, mean, own, joint):
             square = pair_moment(a[i], b[j], p, q, a[i], b[j], p, q)
             own[k] = square - mean[k] * mean[k]
             if square >= cutoff:
-                compatible[k, :] = False
-                compatible[:, k] = False
+                for l in range(n * n):  # noqa: E741
+                    compatible[k, l] = compatible[l, k] = False
     for k in range(n * n):
         i, j = k // n, k % n
         for l in range(k):  # noqa: E741
@@ -168,6 +168,17 @@ def _hardest_row(rows, columns, n, linear, allowed):
 
 
 @njit(cache=True, nogil=True)
+def _unmatched(partners, left_out):
+    """Return the indices, but for one, that have no partner; in loops, which compile much faster than masks."""
+    found, size = np.empty(partners.size, dtype=np.intp), 0
+    for i in range(partners.size):
+        if partners[i] < 0 and i != left_out:
+            found[size] = i
+            size += 1
+    return found[:size]
+
+
+@njit(cache=True, nogil=True)
 def search_pairings(a, b, n_classes, compatible, mean, own, joint, cutoff, stop):
     """Search for n pairs whose loss is below the cutoff at all T positions, depth first, the child of lowest bound first.
 
@@ -179,15 +190,16 @@ def search_pairings(a, b, n_classes, compatible, mean, own, joint, cutoff, stop)
     fixed, fixed_mean = np.zeros((n + 1, T)), np.zeros((n + 1, T))
     linear, allowed = np.zeros((n + 1, T, n * n)), np.zeros((n + 1, n * n), dtype=np.bool_)
     reach = np.zeros((n + 1, n_classes, n_classes), dtype=np.bool_)
-    linear[0] = own
     for k in range(n * n):
         allowed[0, k] = compatible[k, k]
+        for t in range(T):
+            linear[0, t, k] = own[t, k]
     for c in range(n_classes):
         reach[0, c, c] = True
     children, bounds = np.zeros((n, n), dtype=np.intp), np.zeros((n, n))
     count, taken = np.zeros(n, dtype=np.intp), np.zeros(n, dtype=np.intp)
     branched = np.zeros(n, dtype=np.intp)
-    partners, taken_columns = np.full(n, -1), np.zeros(n, dtype=np.bool_)
+    partners, rows_met = np.full(n, -1), np.full(n, -1)
     nodes, depth, entering = 0, 0, True
     while depth >= 0:
         if entering:
@@ -198,14 +210,14 @@ def search_pairings(a, b, n_classes, compatible, mean, own, joint, cutoff, stop)
                         bound = min(bound, bounds[level, taken[level]])
                 return STOPPED, partners, bound, nodes
             nodes += 1
-            rows, columns = np.flatnonzero(partners < 0), np.flatnonzero(~taken_columns)
+            rows, columns = _unmatched(partners, -1), _unmatched(rows_met, -1)
             row = _hardest_row(rows, columns, n, linear[depth, 0], allowed[depth])
             branched[depth], count[depth], taken[depth] = row, 0, 0
-            other_rows = rows[rows != row]
+            other_rows = _unmatched(partners, row)
             for j in columns:
                 if not allowed[depth, row * n + j]:
                     continue
-                other_columns = columns[columns != j]
+                other_columns = _unmatched(rows_met, j)
                 _fix(
                     row * n + j, depth, a, b, other_rows, other_columns,
                     compatible, mean, joint, fixed, fixed_mean, linear, allowed, reach,
@@ -229,18 +241,18 @@ def search_pairings(a, b, n_classes, compatible, mean, own, joint, cutoff, stop)
                     count[depth] += 1
         row = branched[depth]
         if partners[row] >= 0:
-            taken_columns[partners[row]] = False
+            rows_met[partners[row]] = -1
             partners[row] = -1
         entering = taken[depth] < count[depth]
         if entering:
             j = children[depth, taken[depth]]
             taken[depth] += 1
             partners[row] = j
-            taken_columns[j] = True
+            rows_met[j] = row
             if depth == n - 1:
                 return FOUND, partners, 0.0, nodes
             _fix(
-                row * n + j, depth, a, b, np.flatnonzero(partners < 0), np.flatnonzero(~taken_columns),
+                row * n + j, depth, a, b, _unmatched(partners, -1), _unmatched(rows_met, -1),
                 compatible, mean, joint, fixed, fixed_mean, linear, allowed, reach,
             )  # fmt: skip
             depth += 1
@@ -273,11 +285,13 @@ def leftovers_bound(s, t, a, alpha, b, beta, free_a, free_b, zeros_a, zeros_b, n
     for x in range(n_a):
         for y in range(n_b):
             mean[x, y], variance[x, y] = _variance(a[x], b[y], s * alpha[x], t * beta[y])
-        variance[x, n_b:] = 0.0 if free_a[x] else np.inf
+        for y in range(n_b, size):
+            variance[x, y] = 0.0 if free_a[x] else np.inf
         for c in range(n_classes):
             own_mean[0, x, c], own_variance[0, x, c] = _variance(a[x], c, s * alpha[x], t * next_beta[c])
     for y in range(n_b):
-        variance[n_a:, y] = 0.0 if free_b[y] else np.inf
+        for x in range(n_a, size):
+            variance[x, y] = 0.0 if free_b[y] else np.inf
         for c in range(n_classes):
             own_mean[1, y, c], own_variance[1, y, c] = _variance(b[y], c, t * beta[y], s * next_alpha[c])
     cost, chosen_mean = np.empty((size, size)), np.empty((size, size))

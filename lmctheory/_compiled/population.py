@@ -137,7 +137,7 @@ def _losses_on_segment(ts, gram_aa, gram_ab, gram_bb, teacher_a, teacher_b, feet
                 _teacher_pairs(cosines, products, filled + i, teacher_a, teacher_b, s, t, inverse_norms, mass, k, i)
                 filled += i + M
                 losses[k] += 0.5 * mass[k, i] * mass[k, i]
-            losses[k] += _kernel_sum(cosines, products, filled) / math.pi
+            losses[k] += kernel_sum(cosines, products, filled) / math.pi
         first = last
     return losses
 
@@ -162,7 +162,7 @@ def _teacher_pairs(cosines, products, start, teacher_a, teacher_b, s, t, inverse
 
 
 @njit(fastmath=VECTOR_MATH)
-def _kernel_sum(cosines, products, size):
+def kernel_sum(cosines, products, size):
     """Return ``sum products * (sin p + (pi - p) cos p)``."""
     total = 0.0
     for q in range(size):

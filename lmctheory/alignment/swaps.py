@@ -89,10 +89,7 @@ def lower_by_swaps(loss: PopulationLoss, net_a: TwoLayerNet, net_b: TwoLayerNet,
     untried = all_swaps = net_a.width * (net_a.width - 1) // 2
     while untried > 0:
         target = path.height - max(GAIN * path.height, path.floor)
-        inner = np.argsort(np.abs(path.grid[1:-1] - path.position), kind="stable") + 1  # most swaps fail near the maximum
-        ts = np.append(path.position, path.grid[inner])
-        room = target - np.append(path.height, path.excess[inner])
-        i, j, tried = first_swap(arrangement, ts, room / loss.scale, number, untried)
+        i, j, tried = first_swap(arrangement, *trial_points(path, target, loss.scale), number, untried)
         trials, untried, number = trials + tried, untried - tried, (number + tried) % all_swaps
         if i < 0:
             break
@@ -104,6 +101,16 @@ def lower_by_swaps(loss: PopulationLoss, net_a: TwoLayerNet, net_b: TwoLayerNet,
         else:
             exchange(arrangement, i, j)
     return Descent(path, np.array(trace), trials)
+
+
+def trial_points(path: Path, target: float, scale: float) -> tuple[FloatArray, FloatArray]:
+    """Return the positions at which swaps are tried, the maximiser first, and by how much each may change the loss there.
+
+    A change by less than that, over the `scale` of the inputs, leaves the excess below `target`.
+    """
+    inner = np.argsort(np.abs(path.grid[1:-1] - path.position), kind="stable") + 1  # most swaps fail near the maximum
+    room = target - np.append(path.height, path.excess[inner])
+    return np.append(path.position, path.grid[inner]), room / scale
 
 
 def arrange(loss: PopulationLoss, net_a: TwoLayerNet, net_b: TwoLayerNet, permutation: IntArray) -> Arrangement:

@@ -13,17 +13,22 @@ from validation.claims import (
     geodesic_distance_sparse,
     law_matters,
     linear_connectivity_criterion,
+    mask_transport,
     matching_optimality,
     minima_characterisation,
+    one_permutation_for_pruned_sequences,
+    one_permutation_per_trajectory,
     permutation_invariance,
     rate,
     sgd_sparsity,
     sparsity_and_barrier,
     sparsity_transition,
     star_connectivity,
+    strong_emerges_with_width,
     two_piece_connectivity,
     uniform_double_descent,
     uniform_rate,
+    weak_not_strong,
 )
 
 CLAIMS: dict[str, Claim] = {
@@ -51,5 +56,10 @@ CLAIMS: dict[str, Claim] = {
         sgd_sparsity,
         sparsity_and_barrier,
         divergence,
+        weak_not_strong,
+        strong_emerges_with_width,
+        one_permutation_per_trajectory,
+        one_permutation_for_pruned_sequences,
+        mask_transport,
     )
 }

@@ -1,0 +1,100 @@
+"""The members of a family of networks: checked, brought to one width, and compared in pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lmctheory import _checks
+from lmctheory._checks import FloatArray, IntArray
+from lmctheory.alignment import align
+from lmctheory.connectivity import PairwiseBarriers, pairwise_barriers
+from lmctheory.families.tables import barrier_table
+from lmctheory.networks import TwoLayerNet
+from lmctheory.objectives import PopulationLoss
+from lmctheory.paths import GRID_SIZE
+
+
+def padded_networks(loss: PopulationLoss, networks: Sequence[TwoLayerNet], minimum: int = 1) -> list[TwoLayerNet]:
+    """Return the networks, at least `minimum`, padded with zero neurons to the largest width."""
+    networks = _checks.items("networks", networks, "networks", minimum)
+    for k, net in enumerate(networks):
+        loss.check(f"networks[{k}]", net)
+    width = max(net.width for net in networks)
+    return [net if net.width == width else net.pad(width) for net in networks]
+
+
+def member_permutations(name: str, permutations: ArrayLike | None, networks: Sequence[TwoLayerNet]) -> IntArray:
+    """Return one permutation a network, ``(n, m)``; the identity if none are given."""
+    n, m = len(networks), networks[0].width
+    if permutations is None:
+        return np.tile(np.arange(m), (n, 1))
+    rows = _checks.integer_array(name, permutations, (n, m))
+    return np.stack([_checks.permutation(f"{name}[{i}]", row, m) for i, row in enumerate(rows)])
+
+
+def permuted(networks: Sequence[TwoLayerNet], permutations: IntArray) -> list[TwoLayerNet]:
+    """Return the networks, each under its permutation."""
+    return [net.permute(perm) for net, perm in zip(networks, permutations, strict=True)]
+
+
+def from_the_first(permutations: IntArray) -> IntArray:
+    """Return the permutations of the same alignment, ``(n, m)``, whose first is the identity."""
+    return permutations[:, np.argsort(permutations[0])]
+
+
+class Family:
+    """At least two networks of one width, and what is computed for each pair of them, once."""
+
+    def __init__(
+        self, networks: Sequence[TwoLayerNet], teacher: TwoLayerNet, inputs: str = "gaussian", grid_size: int = GRID_SIZE
+    ) -> None:
+        self.loss = PopulationLoss(teacher, inputs)
+        self.members = padded_networks(self.loss, networks, 2)
+        self.grid_size = _checks.integer("grid_size", grid_size, 3)
+        self.pairs = list(combinations(range(len(self.members)), 2))
+        self._matchings: dict[str, IntArray] = {}
+        self._barriers: dict[bytes, PairwiseBarriers] = {}
+        self._tables: dict[tuple[int, int], FloatArray] = {}
+        self._tables_below = -np.inf
+
+    def __len__(self) -> int:
+        """Number n of networks."""
+        return len(self.members)
+
+    @property
+    def width(self) -> int:
+        """Their common width m."""
+        return self.members[0].width
+
+    def matchings(self, method: str) -> IntArray:
+        """Return ``(n, n, m)``: row (i, j) aligns network j with network i by a method of `align`; (j, i) is its inverse."""
+        if method not in self._matchings:
+            found = np.tile(np.arange(self.width), (len(self), len(self), 1))
+            options: dict[str, Any] = {"teacher": self.loss.teacher, "inputs": self.loss.inputs, "grid_size": self.grid_size}
+            for i, j in self.pairs:
+                found[i, j] = align(self.members[i], self.members[j], method, **options).permutation
+                found[j, i] = np.argsort(found[i, j])
+            self._matchings[method] = found
+        return self._matchings[method]
+
+    def tables(self, below: float) -> dict[tuple[int, int], FloatArray]:
+        """Return `barrier_table` of each pair, of barriers less than `below` or more."""
+        if below > self._tables_below:
+            nets = {(i, j): (self.members[i], self.members[j]) for i, j in self.pairs}
+            self._tables = {pair: barrier_table(self.loss, *ends, self.grid_size, below) for pair, ends in nets.items()}
+            self._tables_below = below
+        return self._tables
+
+    def barriers(self, permutations: IntArray) -> PairwiseBarriers:
+        """Return the barriers of all pairs, each network under its permutation; methods often agree on the permutations."""
+        key = permutations.tobytes()
+        if key not in self._barriers:
+            networks, loss = permuted(self.members, permutations), self.loss
+            options: dict[str, Any] = {"inputs": loss.inputs, "grid_size": self.grid_size}
+            self._barriers[key] = pairwise_barriers(networks, loss.teacher, "none", **options)
+        return self._barriers[key]
