@@ -61,8 +61,8 @@ def experiment(context: Context) -> Outcome:
             "From initial weights of 64 times the default scale descent diverges at a rate times m of "
             + ", ".join(f"{np.exp(np.log(cell['rates']).mean()) * cell['width']:.3g} (M={cell['M']})" for cell in far)
             + ", close to 2. Far out all neurons come to point the same way and grow by the factor |1 - rate m| a step (smallest "
-            f"cosine between neurons of diverged networks {min(float(cell['cosine']) for cell in found):.4f}): from large initial "
-            "weights the bound is 2/m.",
+            f"cosine between neurons of diverged networks {min(float(cell['cosine']) for cell in found):.4f}): from large "
+            "initial weights the bound is 2/m.",
         ],
         data={
             "cells": as_json(measured),
