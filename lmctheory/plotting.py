@@ -153,6 +153,80 @@ def path_plot(barrier: Barrier, ax: Axes | None = None, *, color: str = COLOURS[
     return ax
 
 
+def triangle_plot(
+    points: ArrayLike,
+    values: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    labels: Sequence[str] = ("1", "2", "3"),
+    limits: tuple[float, float] | None = None,
+    cmap: str = "cividis",
+    n_levels: int = 12,
+) -> Axes:
+    """Draw values on the simplex of three networks as filled contours over a triangle.
+
+    Parameters
+    ----------
+    points : array_like, shape (G, 3)
+        Barycentric coordinates, such as `SimplexBarrier.grid`.
+    values : array_like, shape (G,)
+        Such as `SimplexBarrier.losses`.
+    ax : matplotlib Axes, optional
+        A new figure's if missing.
+    labels : sequence of str
+        Of the three corners: left, right, top.
+    limits : (float, float), optional
+        Values of the first and the last colour, the least and the greatest by default. Share them between plots to compare these.
+    cmap : str
+        A matplotlib colour map; the default reads the same with common forms of colour blindness.
+    n_levels : int
+        Number of contours, at least 2.
+
+    Returns
+    -------
+    Axes
+        Its last collection, ``ax.collections[-1]``, can be given to ``figure.colorbar``.
+
+    Raises
+    ------
+    InvalidInputError
+        If `points` are not the barycentric coordinates of at least three points, or arrays and labels do not fit together.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> teacher = lmc.orthonormal_teacher(3, 3)
+    >>> found = lmc.simplex_barrier([teacher, teacher.permute([1, 2, 0]), teacher.permute([2, 0, 1])], teacher)
+    >>> ax = lmc.plotting.triangle_plot(found.grid, found.losses)
+    >>> [text.get_text() for text in ax.texts]
+    ['1', '2', '3']
+    """
+    points, values = _checks.real_array("points", points, 2), _checks.real_array("values", values, 1)
+    if points.shape[1] != 3 or len(points) < 3 or points.min() < 0 or not np.allclose(points.sum(axis=1), 1):
+        raise InvalidInputError(
+            f"points must be barycentric coordinates, at least three rows of three that sum to 1, got shape {points.shape}"
+        )
+    if len(values) != len(points):
+        raise InvalidInputError(f"values must hold one a point, {len(points)}, got {len(values)}")
+    if len(labels) != 3:
+        raise InvalidInputError(f"labels must be three, one a corner, got {len(labels)}")
+    n_levels = _checks.integer("n_levels", n_levels, 2)
+    if ax is None:
+        ax = plt.subplots(figsize=(3.4, 3.0), layout="constrained")[1]
+    low, high = (values.min(), values.max()) if limits is None else map(float, limits)
+    corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
+    x, y = (points @ corners).T
+    ax.plot(*corners[[0, 1, 2, 0]].T, "-", lw=1, color="black", zorder=3)
+    places = {"right": "top", "left": "top", "center": "bottom"}
+    for corner, label, (horizontal, vertical) in zip(corners, labels, places.items(), strict=True):
+        ax.annotate(label, corner, (0, 3 if vertical == "bottom" else -3), textcoords="offset points", ha=horizontal, va=vertical)
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+    levels = np.linspace(low, high, n_levels + 1) if low < high else low + np.array([-1.0, 1.0])
+    ax.tricontourf(x, y, values, levels=levels, cmap=cmap, extend="neither" if limits is None else "both")
+    return ax
+
+
 def save_plot(ax: Axes, path: str | os.PathLike[str]) -> None:
     """Write the figure of `ax` to `path` atomically, in the format that its ending names, and close it.
 

@@ -27,6 +27,9 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "trajectory": "one-permutation-per-trajectory",
     "pruned_sequences": "one-permutation-for-pruned-sequences",
     "mask_transport": "mask-transport",
+    "weak_not_strong": "weak-not-strong",
+    "strong_emerges": "strong-emerges-with-width",
+    "simplex_triangles": "strong-emerges-with-width",
 }
 
 

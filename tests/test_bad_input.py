@@ -326,6 +326,11 @@ CALLS = [
     (lambda: lmc.plotting.rate_plot([4, 8], TWO, fit=fit(widths=[4, 16])), "fit", "[4.0, 8.0]", "[4.0, 16.0]"),
     (lambda: lmc.plotting.rate_plot([4, 8], TWO, fit="fit"), "fit", "RateFit", "'fit'"),
     (lambda: lmc.plotting.rate_plot([4], TWO[:1]), "widths", "at least two", "1"),
+    (lambda: lmc.plotting.triangle_plot([[0.5, 0.5]] * 3, [1.0, 2.0, 3.0]), "points", "barycentric", "(3, 2)"),
+    (lambda: lmc.plotting.triangle_plot(np.eye(3) + 0.1, [1.0, 2.0, 3.0]), "points", "sum to 1", ""),
+    (lambda: lmc.plotting.triangle_plot(np.eye(3), [1.0, 2.0]), "values", "one a point, 3", "2"),
+    (lambda: lmc.plotting.triangle_plot(np.eye(3), [1.0, 2.0, 3.0], labels="AB"), "labels", "three", "2"),
+    (lambda: lmc.plotting.triangle_plot(np.eye(3), [1.0, 2.0, 3.0], n_levels=1), "n_levels", "at least 2", "1"),
 ]
 # fmt: on
 

@@ -54,3 +54,22 @@ def test_global_style_is_left_alone():
     before = dict(plt.rcParams)
     lmc.plotting.rate_plot(WIDTHS, SAMPLES)
     assert dict(plt.rcParams) == before
+
+
+def test_triangle_has_its_corners_labelled_and_its_values_inside():
+    points = np.vstack([np.eye(3), np.full((1, 3), 1 / 3), [[0.5, 0.5, 0.0]]])
+    ax = lmc.plotting.triangle_plot(points, [0.0, 0.0, 0.0, 1.0, 0.5], labels=("A", "B", "C"))
+    assert [text.get_text() for text in ax.texts] == ["A", "B", "C"]
+    assert ax.collections[-1].get_clim() == (0.0, 1.0)
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), [[0, 0], [1, 0], [0.5, np.sqrt(0.75)], [0, 0]])
+    ax.figure.canvas.draw()
+
+
+def test_triangles_can_share_their_colours_and_flat_ones_are_drawn():
+    _, axes = plt.subplots(1, 2)
+    points = np.vstack([np.eye(3), np.full((1, 3), 1 / 3)])
+    for ax, value in zip(axes, (1.0, 0.0), strict=True):
+        found = lmc.plotting.triangle_plot(points, [0.0, 0.0, 0.0, value], ax, limits=(0.0, 2.0))
+        assert found is ax
+        assert found.collections[-1].get_clim() == (0.0, 2.0)
+    lmc.plotting.triangle_plot(points, np.zeros(4)).figure.canvas.draw()

@@ -139,6 +139,7 @@ def test_height_is_the_maximum_of_dense_sampling(seed):
         assert excess(near / near.sum(axis=1, keepdims=True)).max() <= found.height * (1 + 1e-12)
 
 
+@pytest.mark.jit
 @settings(max_examples=25)
 @given(students_and_teachers(students=3))
 def test_height_covers_edges_lattice_and_barycentre(drawn):
@@ -186,6 +187,7 @@ def test_maximum_at_a_kink_is_exact(beta):
     assert found.height == pytest.approx(0.5 - (beta**2 + 1) / (1 + beta) / 2, abs=found.loss_floor)
 
 
+@pytest.mark.jit
 @settings(max_examples=20)
 @given(st.data())
 def test_permutations_are_applied_and_common_ones_change_nothing(data):

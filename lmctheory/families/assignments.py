@@ -9,6 +9,7 @@ from scipy.linalg import eigh
 from scipy.optimize import linear_sum_assignment
 
 from lmctheory._checks import FloatArray, IntArray
+from lmctheory._parallel import blas
 from lmctheory.alignment.assignment import SIMILARITIES
 from lmctheory.families.members import Family, from_the_first
 
@@ -49,7 +50,8 @@ def by_synchronising(family: Family, pairwise: str) -> Assigned:
         for j in range(n):
             matrices[i, np.arange(m), j, matchings[i, j]] = 1.0
     size = n * m
-    vectors = eigh(matrices.reshape(size, size), subset_by_index=(size - m, size - 1))[1].reshape(n, m, m)
+    with blas().limit(limits=1):
+        vectors = eigh(matrices.reshape(size, size), subset_by_index=(size - m, size - 1))[1].reshape(n, m, m)
     anchored = np.array([[_assign(anchor @ block.T) for block in vectors] for anchor in vectors])
     blocks = {(i, j): matrices[i, :, j] / (m * len(family.pairs)) for i, j in family.pairs}
     return ascend(blocks, best_start(blocks, anchored))

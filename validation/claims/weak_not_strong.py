@@ -50,8 +50,7 @@ def experiment(context: Context) -> Outcome:
         headline=[
             Measurement(f"share with a gap, m={clearest['width']}", gaps.mean(), interval(int(gaps.sum()), len(gaps), LEVEL)),
             Measurement("there strong/weak", clearest["strong"].mean() / clearest["weak"].mean()),
-            Measurement(f"mean gap, m={clearest['width']}", (top := _row_of(clearest, rows))["gap"], top["gap_interval"]),
-            Measurement(f"mean gap, m={(last := _last(rows))['width']}", last["gap"], last["gap_interval"]),
+            *(Measurement(f"mean gap, m={row['width']}", row["gap"], row["gap_interval"]) for row in _largest_and_last(rows, 4)),
         ],
         findings=[*map(_describe, rows), _describe_cycles(found), _describe_trend(rows)],
         data={"rows": as_json(rows), "cells": as_json(found), "control": as_json(control)},
@@ -106,12 +105,10 @@ def _cost(cell: dict[str, Any]) -> float:
     return float(cell["n_triples"] * (0.08 + 0.005 * m + 3 * 1e-6 * m**2.8))
 
 
-def _row_of(cell: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return next(row for row in rows if (row["M"], row["width"]) == (cell["M"], cell["width"]))
-
-
-def _last(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return max((row for row in rows if row["M"] == 4), key=lambda row: row["width"])
+def _largest_and_last(rows: Sequence[dict[str, Any]], M: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the row of the largest mean gap, and that of the widest networks."""
+    mine = [row for row in rows if row["M"] == M and row["width"] > M]
+    return max(mine, key=lambda row: float(row["gap"])), max(mine, key=lambda row: int(row["width"]))
 
 
 def _describe(row: dict[str, Any]) -> str:
@@ -136,8 +133,7 @@ def _describe_cycles(cells: Sequence[dict[str, Any]]) -> str:
 def _describe_trend(rows: Sequence[dict[str, Any]]) -> str:
     texts = []
     for M in sorted({row["M"] for row in rows}):
-        mine = [row for row in rows if row["M"] == M and row["width"] > M]
-        top, last = max(mine, key=lambda row: row["gap"]), max(mine, key=lambda row: row["width"])
+        top, last = _largest_and_last(rows, M)
         texts.append(
             f"M={M}: {Measurement('the mean gap, at its largest,', top['gap'], top['gap_interval'])} at m={top['width']}, "
             f"{Measurement('finally', last['gap'], last['gap_interval'])} at m={last['width']}; as a part of the mean weak "
