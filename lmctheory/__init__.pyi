@@ -27,6 +27,7 @@ from .families import simplex_barrier as simplex_barrier
 from .families import strong_connectivity as strong_connectivity
 from .families import weak_connectivity as weak_connectivity
 from .kernels import relu_kernel as relu_kernel
+from .minima import ExactMinimaBarrier as ExactMinimaBarrier
 from .minima import GeodesicBound as GeodesicBound
 from .minima import MembershipCheck as MembershipCheck
 from .minima import MinimaBarrier as MinimaBarrier
@@ -49,9 +50,15 @@ from .objectives import loss_floor as loss_floor
 from .objectives import population_gradient as population_gradient
 from .objectives import population_hessian as population_hessian
 from .objectives import population_loss as population_loss
+from .pruning import PruningResult as PruningResult
+from .pruning import magnitude_mask as magnitude_mask
+from .pruning import prune_iteratively as prune_iteratively
+from .pruning import transport_mask as transport_mask
 from .rates import RateFit as RateFit
 from .rates import fit_rate as fit_rate
 from .samples import SampleLoss as SampleLoss
+from .sequences import SequenceAlignment as SequenceAlignment
+from .sequences import align_sequences as align_sequences
 from .stability import Sparsity as Sparsity
 from .stability import sharpness as sharpness
 from .stability import sparsity as sparsity

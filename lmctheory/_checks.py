@@ -17,6 +17,7 @@ from lmctheory.errors import InvalidInputError
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.intp]
+BoolArray: TypeAlias = NDArray[np.bool_]
 Rng: TypeAlias = int | np.random.SeedSequence | np.random.Generator | None
 
 
@@ -130,6 +131,18 @@ def integer_array(name: str, value: Any, shape: tuple[int, ...]) -> IntArray:
     if raw.dtype.kind not in "iu" or raw.shape != shape:
         raise InvalidInputError(f"{name} must be integers of shape {shape}, got {_describe(value)}")
     return raw.astype(np.intp)
+
+
+def mask(name: str, value: Any, *shapes: tuple[int, ...]) -> BoolArray:
+    """A copy of a boolean array of one of the shapes, or of a matrix if none are given; numbers are refused."""
+    try:
+        raw = np.asarray(value)
+    except ValueError:  # ragged
+        raw = np.empty(0)
+    if raw.dtype.kind != "b" or (raw.shape not in shapes if shapes else raw.ndim != 2):
+        expected = f"booleans of shape {' or '.join(map(str, shapes))}" if shapes else "a matrix of booleans"
+        raise InvalidInputError(f"{name} must be {expected}, got {_describe(value)}")
+    return np.array(raw, order="C")
 
 
 def seed_sequence(rng: Rng) -> np.random.SeedSequence:

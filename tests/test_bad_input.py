@@ -28,6 +28,16 @@ def sgd(**options):
     return train(**{"width": 2, "algorithm": "sgd", "batch_size": 4, **options})
 
 
+def prune(**options):
+    return lmc.prune_iteratively(
+        **{"teacher": T, "width": 2, "learning_rate": 0.1, "levels": 1, "max_steps": 5, "rng": 0, **options}
+    )
+
+
+def sequences(seq_a, seq_b, **options):
+    return lmc.align_sequences(seq_a, seq_b, T, **options)
+
+
 def fit(widths=(4, 8), samples=TWO, **options):
     return lmc.fit_rate(widths, samples, rng=0, **options)
 
@@ -226,6 +236,53 @@ CALLS = [
             ([[1], [2, 3]], "vector", "[[1], [2, 3]]"),
             ([0, np.nan], "finite", "nan"),
         )),
+    # masks and pruning
+    (lambda: train(width=2, mask=np.ones((3, 2), dtype=bool)), "mask", "booleans of shape (2, 3) or (1, 2, 3)", "(3, 2)"),
+    (lambda: train(width=2, mask=np.ones((2, 3))), "mask", "booleans", "float64"),
+    (lambda: train(width=2, n_runs=2, mask=np.ones((3, 2, 3), dtype=bool)), "mask", "(2, 2, 3)", "(3, 2, 3)"),
+    (lambda: train(width=2, mask=[[True], [True, False]]), "mask", "booleans", "[[True], [True, False]]"),
+    (lambda: train(width=2, mask=True), "mask", "(2, 3)", "True"),
+    (lambda: train(width=2, polish=True, mask=np.ones((2, 3), dtype=bool)), "polish", "off with a mask", "True"),
+    (lambda: prune(rate=0.0), "rate", "between 0 and 1", "0.0"),
+    (lambda: prune(rate=1.0), "rate", "between 0 and 1", "1.0"),
+    (lambda: prune(levels=0), "levels", "at least 1", "0"),
+    (lambda: prune(rate=0.5, levels=3), "levels", "leave a weight: 2 at most at rate 0.5 of 6 weights", "3"),
+    (lambda: prune(rewind=5), "rewind", "less than max_steps, 5", "5"),
+    (lambda: prune(rewind=-1), "rewind", "at least 0", "-1"),
+    (lambda: prune(width=None), "width", "integer", "None"),
+    (lambda: prune(width=None, init=[NET, WIDE]), "init[1]", "width of init[0], 2", "3"),
+    (lambda: prune(init=NET), "init", "exactly one of width and init", "width=2"),
+    (lambda: prune(width=None, init=[]), "init", "at least one", "none"),
+    (lambda: prune(width=None, init=NET.W), "init[0]", "TwoLayerNet", "array"),
+    (lambda: prune(teacher=T.W), "teacher", "TwoLayerNet", "array"),
+    (lambda: prune(learning_rate=[0.1]), "learning_rate", "real", "[0.1]"),
+    (lambda: lmc.magnitude_mask(NET, 7), "count", "at most the number of weights that mask keeps, 6", "7"),
+    (lambda: lmc.magnitude_mask(NET, 2, np.eye(2, 3, 1) > 1), "count", "mask keeps, 0", "2"),
+    (lambda: lmc.magnitude_mask(NET, -1), "count", "at least 0", "-1"),
+    (lambda: lmc.magnitude_mask(NET, 1, np.ones((3, 3), dtype=bool)), "mask", "(2, 3)", "(3, 3)"),
+    (lambda: lmc.magnitude_mask(NET.W, 1), "net", "TwoLayerNet", "array"),
+    (lambda: lmc.transport_mask([[1, 0]], [0]), "mask", "matrix of booleans", "[[1, 0]]"),
+    (lambda: lmc.transport_mask([True, False], [0, 1]), "mask", "matrix of booleans", "[True, False]"),
+    (lambda: lmc.transport_mask([[True], [False]], [0, 0]), "permutation", "exactly once", "[0, 0]"),
+    (lambda: lmc.transport_mask([[True], [False]], [0]), "permutation", "(2,)", "[0]"),
+    # sequences
+    (lambda: sequences([NET], [NET, NET]), "seq_b", "length of seq_a, 1", "2"),
+    (lambda: sequences([], []), "seq_a", "at least one", "none"),
+    (lambda: sequences(NET.W, [NET]), "seq_a[0]", "TwoLayerNet", "array"),
+    (lambda: sequences([NET], None), "seq_b", "", "None"),
+    (lambda: sequences([NET, WIDE], [NET, NET]), "seq_a[1]", "(2, 3)", "(3, 3)"),
+    (lambda: sequences([NET], [WIDE]), "seq_b[0]", "(2, 3)", "(3, 3)"),
+    (lambda: sequences([FLAT], [FLAT]), "seq_a[0]", "d = 3", "d = 2"),
+    (lambda: sequences([NET], [FLAT]), "seq_b[0]", "d = 3", "d = 2"),
+    (lambda: sequences([NET], [NET], method="first"), "method", "'each', 'last', 'joint'", "'first'"),
+    (lambda: sequences([NET], [NET], similarity="barrier"), "similarity", "'weights'", "'barrier'"),
+    (lambda: sequences([NET], [NET], factor=0.9), "factor", "at least 1", "0.9"),
+    (lambda: sequences([NET], [NET], weights=[1.0]), "weights", "left out with method 'each'", "[1.0]"),
+    (lambda: sequences([NET], [NET], method="joint", weights=[1.0, 2.0]), "weights", "one number a step, 1", "2"),
+    (lambda: sequences([NET], [NET], method="joint", weights=[0.0]), "weights", "not all zero", "[0.0]"),
+    (lambda: sequences([NET], [NET], method="joint", weights=[-1.0]), "weights", "non-negative", "[-1.0]"),
+    (lambda: sequences([NET], [NET], inputs="cube"), "inputs", "'sphere'", "'cube'"),
+    (lambda: sequences([NET], [NET], grid_size=2), "grid_size", "at least 3", "2"),
     # stability
     (lambda: lmc.stability_threshold(0, 4), "M", "at least 1", "0"),
     (lambda: lmc.stability_threshold(2.0, 4), "M", "integer", "2.0"),

@@ -17,6 +17,7 @@ from validation.claims import (
     dimension_free_minima,
     gd_law,
     law_matters,
+    matching_optimality,
     minima_characterisation,
     rate,
     uniform_double_descent,
@@ -316,11 +317,24 @@ def _gd_data():
     }
 
 
+def _optimality_data():
+    def records(ensemble, widths):
+        made_up = {name: [0.3, 0.2, 0.5] for name in matching_optimality.MATCHINGS}
+        return [{"ensemble": ensemble, "width": m, "missed": made_up, "excess": made_up} for m in widths]
+
+    return {
+        "share": matching_optimality.SHARE,
+        "small": matching_optimality.SMALL,
+        "records": [*records("uniform, M=3", (6, 8, 24)), *records("GD, M=3", (6, 8)), *records("GD, M=8", (6,))],
+    }
+
+
 MINIMA_DATA = {  # made-up numbers for every figure of minima
     "uniform_double_descent": _double_descent_data,
     "uniform_rate": _rate_data,
     "law_matters": _law_data,
     "gd_law": _gd_data,
+    "matching_optimality": _optimality_data,
 }
 
 

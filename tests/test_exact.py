@@ -1,3 +1,4 @@
+import warnings
 from itertools import permutations as all_permutations
 
 import numpy as np
@@ -213,7 +214,9 @@ def test_bounds_on_the_way_are_valid(kind, without_swaps, ticking):
     for start in perms[np.argsort(heights)[::4]]:
         without_swaps(start)
         for ticks in range(1, 40, 2):
-            found = lmc.align(net_a, net_b, "exact", teacher=teacher, time_limit=ticks)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", lmc.ConvergenceWarning)
+                found = lmc.align(net_a, net_b, "exact", teacher=teacher, time_limit=ticks)
             assert found.lower_bound <= heights.min()
             assert found.is_optimal == (found.height - found.margin <= found.lower_bound)
 
@@ -243,7 +246,8 @@ def test_time_limit_is_kept(ticking):
     teacher = lmc.orthonormal_teacher(4, 4)
     best, bounds = lmc.align(net_a, net_b, "exact", teacher=teacher), []
     for ticks in (1, 2, 4, 6, 10, 20, 40):
-        found = lmc.align(net_a, net_b, "exact", teacher=teacher, time_limit=ticks)
+        with pytest.warns(lmc.ConvergenceWarning, match="complete search stopped after"):
+            found = lmc.align(net_a, net_b, "exact", teacher=teacher, time_limit=ticks)
         assert (found.is_optimal, found.time_limit) == (False, ticks)
         assert ticks <= found.seconds <= ticks + 3
         assert best.height - best.margin <= found.height == lmc.barrier(net_a, net_b, teacher, found).height

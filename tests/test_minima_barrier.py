@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import lmctheory as lmc
 from lmctheory._compiled.minima import both_axes_moment, mean_residual, one_axis_moment, residual_energy
-from lmctheory.minima.barriers import SWAP_GAIN, grouped_pairs, highest_loss, improve, mismatched
+from lmctheory.minima.heights import grouped_pairs, highest_loss, mismatched
+from lmctheory.minima.swaps import SWAP_GAIN, improve
 
 DIGITS = 40
 
@@ -219,7 +220,8 @@ def test_no_higher_point_on_a_dense_grid():
 
 def height(a, b, perm):
     perm = np.asarray(perm)
-    return highest_loss(a, b, perm, mismatched(a, b, perm)).height
+    neurons = mismatched(a, b, perm)
+    return highest_loss(a, b, neurons, perm[neurons]).height
 
 
 def test_enumeration_bounds_every_matching_from_below():
@@ -407,6 +409,10 @@ BAD_CALLS = [
     (lambda: lmc.minima_barrier(A, A, [0, 0]), "matching must hold each of 0..1 exactly once"),
     (lambda: lmc.minima_barrier(A.to_network(), A), "min_a must be a Minimum"),
     (lambda: lmc.minima_barrier(A, A, "random", rng=-1), "rng must be at least 0"),
+    (lambda: lmc.minima_barrier(A, A, "exact", time_limit=0), "time_limit must be positive, got 0"),
+    (lambda: lmc.minima_barrier(A, A, "exact", time_limit=np.inf), "time_limit must be finite, got inf"),
+    (lambda: lmc.minima_barrier(A, A, "swaps", time_limit=1), "time_limit belongs to matching='exact', got 1.0 with 'swaps'"),
+    (lambda: lmc.minima_barrier(A, A, [0, 1], time_limit=1), "time_limit belongs to matching='exact', got 1.0 with 'given'"),
 ]
 
 

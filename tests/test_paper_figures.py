@@ -9,9 +9,12 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from test_claims_divergence import DIVERGENCE_DATA
 from test_claims_families import FAMILIES_DATA
 from test_claims_geometry import GEOMETRY_DATA
 from test_claims_minima import MINIMA_DATA
+from test_claims_sequences import SEQUENCES_DATA
+from test_claims_sgd import SGD_DATA
 from test_claims_sparsity import SPARSITY_DATA
 from test_claims_stability import STABILITY_DATA
 
@@ -34,7 +37,9 @@ def _fit(widths, samples):
     }
 
 
-MADE_UP = MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA | FAMILIES_DATA
+MADE_UP = (
+    MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA | SGD_DATA | DIVERGENCE_DATA | SEQUENCES_DATA | FAMILIES_DATA
+)
 
 
 def _data():

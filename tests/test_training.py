@@ -237,13 +237,14 @@ def test_a_step_allocates_nothing():
     teacher, start = lmc.orthonormal_teacher(2, 4), lmc.TwoLayerNet(np.random.default_rng(0).normal(size=(5, 4)))
     X, c = lmc.PopulationLoss(teacher).stack(start)
     points, stop = np.random.default_rng(1).normal(size=(300, 4)), np.zeros(1, dtype=np.uint8)
+    mask = np.random.default_rng(3).random((5, 4)) < 0.5
 
     def full(steps, points):
-        descend(X.copy(), c.copy(), 5, points, 1.0, 1e-3, True, 0, steps, -1.0, -1.0, np.empty((5, 5)), stop)
+        descend(X.copy(), c.copy(), 5, mask, points, 1.0, 1e-3, True, 0, steps, -1.0, -1.0, np.empty((5, 5)), stop)
 
     def batches(steps, points):
         batch, order, rng = np.empty((3, 4)), np.arange(len(points)), np.random.default_rng(2)
-        descend_on_batches(X.copy(), c.copy(), 5, points, batch, order, rng, 1e-3, True, 0, steps, np.empty((5, 5)), stop)
+        descend_on_batches(X.copy(), c.copy(), 5, mask, points, batch, order, rng, 1e-3, True, 0, steps, np.empty((5, 5)), stop)
 
     def allocations(run, steps, points):
         before = rtsys.get_allocation_stats().alloc

@@ -25,6 +25,13 @@ class BrokenLine:
     step: float
     interval: tuple[float, float]
 
+    def agrees(self, prediction: float, margin: float) -> bool | None:
+        """Return whether the interval over `prediction` lies within `margin` of 1; None if it does in part."""
+        low, high = (end / prediction for end in self.interval)
+        if low > 1 + margin or high < 1 - margin:
+            return False
+        return True if low >= 1 - margin and high <= 1 + margin else None
+
 
 def fit_broken_lines(
     rates: np.ndarray,

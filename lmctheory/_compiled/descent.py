@@ -37,6 +37,15 @@ def _take_step(X, c, m, learning_rate, gradient, output_gradient, train_output, 
 
 
 @njit(cache=True)
+def _apply_mask(mask, gradient):
+    """Set the entries of the gradient outside `mask` to zero; an empty mask keeps all."""
+    for i in range(mask.shape[0]):
+        for k in range(mask.shape[1]):
+            if not mask[i, k]:
+                gradient[i, k] = 0.0
+
+
+@njit(cache=True)
 def _restore(X, c, m, previous):
     d = X.shape[1]
     X[:m] = previous[:, :d]
@@ -45,14 +54,28 @@ def _restore(X, c, m, previous):
 
 @njit(cache=True, nogil=True)
 def descend(
-    X, c, m, points, teacher_energy, learning_rate, train_output, first_step, last_step, gradient_tol, loss_tol, previous, stop
+    X,
+    c,
+    m,
+    mask,
+    points,
+    teacher_energy,
+    learning_rate,
+    train_output,
+    first_step,
+    last_step,
+    gradient_tol,
+    loss_tol,
+    previous,
+    stop,
 ):
     """Take gradient steps until `last_step`; return ``(step, reason)``.
 
-    ``X = [W; V]`` and ``c = (a, -b)`` hold the iterate and are overwritten; without `train_output` the output weights stay. The
-    loss is the mean over `points` ``(n, d)``, or the population loss if there are none. A tolerance below 0 never stops. `stop`
-    ``(1,)`` is read every step and may be set by another thread. A diverged run goes back to `previous`, its last iterate of
-    finite loss. Taking the steps in several calls changes no bit.
+    ``X = [W; V]`` and ``c = (a, -b)`` hold the iterate and are overwritten; without `train_output` the output weights stay, and
+    unless it is empty weights outside the boolean `mask` ``(m, d)`` stay. The loss is the mean over `points` ``(n, d)``, or the
+    population loss if there are none. A tolerance below 0 never stops. `stop` ``(1,)`` is read every step and may be set by
+    another thread. A diverged run goes back to `previous`, its last iterate of finite loss. Taking the steps in several calls
+    changes no bit.
     """
     n, d = X.shape
     norms, inverse_norms, mass = np.empty(n), np.empty(n), np.empty(n)
@@ -68,6 +91,7 @@ def descend(
         if not abs(loss) < DIVERGENCE_LOSS:  # NaN and infinities of either sign included
             _restore(X, c, m, previous)
             return step, DIVERGED
+        _apply_mask(mask, gradient)
         norm = frobenius_norm(gradient)
         if (math.hypot(norm, math.sqrt(np.dot(output_gradient, output_gradient))) if train_output else norm) <= gradient_tol:
             return step, GRADIENT_TOL
@@ -82,7 +106,9 @@ def descend(
 
 
 @njit(cache=True, nogil=True)
-def descend_on_batches(X, c, m, points, batch, order, rng, learning_rate, train_output, first_step, last_step, previous, stop):
+def descend_on_batches(
+    X, c, m, mask, points, batch, order, rng, learning_rate, train_output, first_step, last_step, previous, stop
+):
     """Take steps along gradients of the mean over random batches until `last_step`; return ``(step, reason)``.
 
     Each step overwrites `batch` ``(batch_size, d)`` by standard normal points, or by distinct rows of `points` ``(n, d)``, whose
@@ -104,5 +130,6 @@ def descend_on_batches(X, c, m, points, batch, order, rng, learning_rate, train_
             return step, DIVERGED
         if stop[0]:
             return step, INTERRUPTED
+        _apply_mask(mask, gradient)
         _take_step(X, c, m, learning_rate, gradient, output_gradient, train_output, previous)
     return last_step, MAX_STEPS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Literal, overload
 
 from lmctheory import _checks
@@ -9,7 +10,7 @@ from lmctheory.alignment.alignment import Alignment
 from lmctheory.alignment.assignment import SIMILARITIES, Assignment, by_similarity
 from lmctheory.alignment.exact import MAX_WIDTH, ExactAlignment, by_complete_search
 from lmctheory.alignment.swaps import SwapAlignment, by_swaps
-from lmctheory.errors import InvalidInputError
+from lmctheory.errors import ConvergenceWarning, InvalidInputError
 from lmctheory.networks import TwoLayerNet
 from lmctheory.objectives import PopulationLoss, same_shape
 from lmctheory.paths import GRID_SIZE
@@ -88,6 +89,11 @@ def align(
         If shapes differ, a name is unknown, `teacher` is missing, `time_limit` is not positive or given to another method, or
         networks of more than 64 neurons are given to "exact".
 
+    Warns
+    -----
+    ConvergenceWarning
+        If the time limit ends the search before the optimum is proved.
+
     Notes
     -----
     Assignments cost one matrix product and an assignment problem, cubic in m at worst. Ties are broken by SciPy's solver,
@@ -148,4 +154,11 @@ def align(
         return by_swaps(loss, net_a, net_b, grid_size)
     if net_a.width > MAX_WIDTH:
         raise InvalidInputError(f"net_a must have at most {MAX_WIDTH} neurons with method='exact', got {net_a.width}")
-    return by_complete_search(loss, net_a, net_b, grid_size, time_limit)
+    found = by_complete_search(loss, net_a, net_b, grid_size, time_limit)
+    if not found.is_optimal:
+        warnings.warn(
+            f"complete search stopped after {found.nodes} nodes: the barrier is {found.height:.6g} or less, "
+            f"and at least {found.lower_bound:.6g}",
+            ConvergenceWarning, stacklevel=2,
+        )  # fmt: skip
+    return found

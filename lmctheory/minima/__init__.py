@@ -1,5 +1,6 @@
 """The manifold of global minima of an orthonormal teacher: membership, laws, sampling, exact barriers on it."""
 
+from lmctheory.minima.barriers import ExactMinimaBarrier as ExactMinimaBarrier
 from lmctheory.minima.barriers import MinimaBarrier as MinimaBarrier
 from lmctheory.minima.barriers import minima_barrier as minima_barrier
 from lmctheory.minima.geometry import GeodesicBound as GeodesicBound

@@ -8,14 +8,22 @@ from lmctheory._checks import IntArray
 from lmctheory.minima.manifold import Minimum
 
 
-def match(min_a: Minimum, min_b: Minimum, rng: np.random.Generator | None = None) -> IntArray:
+def match(
+    min_a: Minimum, min_b: Minimum, rng: np.random.Generator | None = None, pairs: tuple[IntArray, IntArray] | None = None
+) -> IntArray:
     """Return gather indices: neuron i of A meets neuron ``perm[i]`` of B, with as few mismatched pairs as possible.
 
-    Without `rng` the lightest neurons are left over, see `minima_barrier`; with it everything that is free is random.
+    Without `rng` the lightest neurons are left over, see `minima_barrier`; with it everything that is free is random. Neurons
+    of A and B that shall meet whatever their classes may be given as `pairs`.
     """
     perm = np.full(min_a.width, -1, dtype=np.intp)
     left_a, left_b = [], []
     groups_a, groups_b = by_class(min_a, rng), by_class(min_b, rng)
+    if pairs is not None:
+        perm[pairs[0]] = pairs[1]
+        groups_a, groups_b = (
+            [group[~np.isin(group, taken)] for group in groups] for groups, taken in zip((groups_a, groups_b), pairs, strict=True)
+        )
     for group_a, group_b in zip(groups_a[1:], groups_b[1:], strict=True):
         n = min(len(group_a), len(group_b))
         perm[group_a[:n]] = group_b[:n]
@@ -45,26 +53,3 @@ def heaviest_first(minimum: Minimum, left: list[IntArray], rng: np.random.Genera
     if rng is not None:
         return rng.permutation(neurons)
     return neurons[np.lexsort((minimum.classes[neurons], -minimum.weights[neurons]))]
-
-
-def exchange_offers(min_a: Minimum, min_b: Minimum, perm: IntArray, neurons: IntArray) -> tuple[IntArray, IntArray]:
-    """Return pairs ``(i, j)`` that stand for all pairs of residual 0 with which the mismatched `neurons` may exchange partners.
-
-    Which neuron meets which inside a class is free, and the loss increases with every weight of a mismatched pair: so for each
-    class present in the matched pairs its lightest neuron of A and of B suffice, and beside zero neurons the lightest neuron
-    of each class.
-    """
-    free = np.ones(min_a.width, dtype=bool)
-    free[neurons] = False
-    i = np.flatnonzero(free)
-    a, b = min_a.classes[i], min_b.classes[perm[i]]
-    order = np.lexsort((min_a.weights[i], b, a))
-    offered_a = _first_of_each(i[order], a[order], b[order])
-    order = np.lexsort((min_b.weights[perm[i]], b, a))
-    offered_b = _first_of_each(perm[i][order], a[order], b[order])
-    return offered_a, offered_b
-
-
-def _first_of_each(values: IntArray, a: IntArray, b: IntArray) -> IntArray:
-    first = np.append(True, (np.diff(a) != 0) | (np.diff(b) != 0)) if len(a) else np.zeros(0, dtype=bool)
-    return values[first]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lmctheory import _checks
-from lmctheory._checks import FloatArray, Rng
+from lmctheory._checks import BoolArray, FloatArray, Rng
 from lmctheory._parallel import map_threads
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
 from lmctheory.networks import TwoLayerNet
@@ -37,6 +37,7 @@ def train(
     batch_size: int | None = None,
     samples: int | ArrayLike | None = None,
     train_output: bool = False,
+    mask: ArrayLike | None = None,
     max_steps: int = 20_000,
     rng: Rng = None,
     n_runs: int = 1,
@@ -78,6 +79,8 @@ def train(
         A finite sample of inputs: an array for all runs, or a number n of Gaussian inputs, drawn for each run.
     train_output : bool
         Train the output weights too, at the same rate.
+    mask : array_like of bool, shape (m, d) or (n_runs, m, d), optional
+        Hidden weights that are there, of all runs or of each; the others are set to zero at the start and stay exactly zero.
     max_steps : int
         Largest number of steps, at least 1.
     rng : int, SeedSequence, Generator or None
@@ -95,7 +98,7 @@ def train(
         these take longer.
     polish : bool
         Follow descent by a second-order phase down to a gradient norm of 1e-12; see `TrainingResult.polish`. For the population
-        loss and fixed output weights only.
+        loss, fixed output weights and no mask only.
     record : int or array_like of int, optional
         Steps at which losses, sharpness, norms of neurons and sparsity are recorded: increasing steps from 0 to `max_steps`, or
         a number of log-spaced ones, at least 2. The last step of a run is added. See `TrainingResult.history`.
@@ -111,8 +114,8 @@ def train(
     Raises
     ------
     InvalidInputError
-        If an argument is out of its range, both or neither of `width` and `init` are given, initial networks or samples do not
-        fit, or `batch_size` or `polish` is given where it has no meaning.
+        If an argument is out of its range, both or neither of `width` and `init` are given, initial networks, samples or masks
+        do not fit, or `batch_size` or `polish` is given where it has no meaning.
 
     Warns
     -----
@@ -121,9 +124,9 @@ def train(
 
     Notes
     -----
-    A step on the population loss costs two matrix products with the ``(m, m + M)`` Gram block and as many arccosines. It stays in
-    the span of the rows of W_0 and V, and runs in ``min(d, m + M)`` coordinates. A step on n inputs costs two matrix products of
-    ``(m + M, d)`` by ``(d, n)``. Same seed, same bits, at any number of threads, and with or without recording.
+    A step on the population loss costs two matrix products with the ``(m, m + M)`` Gram block and as many arccosines. Without a
+    mask it stays in the span of the rows of W_0 and V, and runs in ``min(d, m + M)`` coordinates. A step on n inputs costs two
+    matrix products of ``(m + M, d)`` by ``(d, n)``. Same seed, same bits, at any number of threads, with or without recording.
 
     Descent in the overparameterised case converges like a power of the number of steps: expect a gradient tolerance
     of 1e-9 not to be met in 20 000 steps for m > M, and set `loss_tol` or `polish`. At a minimum of zero loss all gradients on
@@ -152,6 +155,10 @@ def train(
         starts, scale = _given_networks(init, loss, n_runs, init_scale), None
     rates = _learning_rates(learning_rate, len(starts))
     points = _samples(samples, teacher, root, len(starts))
+    masks = _masks(mask, starts)
+    starts = [
+        net if kept is None else TwoLayerNet(np.where(kept, net.W, 0.0), net.a) for net, kept in zip(starts, masks, strict=True)
+    ]
     plan = Plan(
         max_steps=max_steps,
         gradient_tol=_checks.real("gradient_tol", gradient_tol, non_negative=True),
@@ -161,13 +168,13 @@ def train(
         record=steps_of_interest("record", record, max_steps),
         checkpoints=steps_of_interest("checkpoints", checkpoints, max_steps),
     )
-    if polish and (points or train_output):
-        reason = "with samples" if points else "where output weights are trained"
+    if polish and (points or train_output or mask is not None):
+        reason = "with samples" if points else "where output weights are trained" if train_output else "with a mask"
         raise InvalidInputError(f"polish must be off {reason}: it minimises the population loss over W, got {polish!r}")
 
     def run(k: int, stop: np.ndarray) -> Ending:
         batches = np.random.default_rng(_checks.stream(root, "batches", k))
-        return complete(Run(starts[k], teacher, points[k] if points else None, rates[k], plan, batches), stop)
+        return complete(Run(starts[k], teacher, masks[k], points[k] if points else None, rates[k], plan, batches), stop)
 
     endings = map_threads(run, len(starts), progress)
     networks = [ending.network for ending in endings]
@@ -180,7 +187,7 @@ def train(
             lambda k, _: (networks[k], None) if diverged[k] else polish_network(networks[k], teacher), len(networks)
         )
         networks, reports = [net for net, _ in polished], [report for _, report in polished]
-        measurements = [measure(net, loss, None, train_output=False) for net in networks]
+        measurements = [measure(net, loss, None, train_output=False, mask=None) for net in networks]
         converged |= [report is not None and report.success for report in reports]
     if diverged.any() or (not converged.all() and (plan.gradient_tol or plan.loss_tol)):
         unmet = len(networks) - int(converged.sum()) - int(diverged.sum())
@@ -249,6 +256,15 @@ def _samples(value: int | ArrayLike | None, teacher: TwoLayerNet, root: np.rando
         n = _checks.integer("samples", value, 1)
         return [np.random.default_rng(_checks.stream(root, "samples", k)).standard_normal((n, d)) for k in range(n_runs)]
     return [SampleLoss(teacher, value).samples] * n_runs
+
+
+def _masks(value: ArrayLike | None, starts: list[TwoLayerNet]) -> list[BoolArray | None]:
+    """Return the mask of each run; None without."""
+    if value is None:
+        return [None] * len(starts)
+    shape = starts[0].W.shape
+    found = _checks.mask("mask", value, shape, (len(starts), *shape))
+    return list(found) if found.ndim == 3 else [found] * len(starts)
 
 
 def _batch_size(algorithm: str, value: int | None, points: list[FloatArray]) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lmctheory._checks import FloatArray, IntArray
+from lmctheory._checks import BoolArray, FloatArray, IntArray
 from lmctheory.networks import TwoLayerNet
 from lmctheory.objectives import PopulationLoss
 from lmctheory.samples import SampleLoss
@@ -44,7 +44,8 @@ class History:
     gradient_norms : ndarray, shape (R,)
         Norm of the gradient, as in `TrainingResult`.
     sharpness : ndarray, shape (R,)
-        Largest eigenvalue of the Hessian with respect to W, of the loss on the finite sample where there is one.
+        Largest eigenvalue of the Hessian with respect to W, of the loss on the finite sample where there is one; all of W counts,
+        whatever the mask.
     neuron_norms : ndarray, shape (R, m)
         Norms of the rows of W.
     sparsity : tuple of Sparsity, length R
@@ -69,22 +70,28 @@ class Measurements:
     gradient_norm: float
 
 
-def measure(net: TwoLayerNet, population: PopulationLoss, sample: SampleLoss | None, train_output: bool) -> Measurements:
-    """Return losses at `net`, and the norm of the gradient of that one of them which is minimised."""
+def measure(
+    net: TwoLayerNet, population: PopulationLoss, sample: SampleLoss | None, train_output: bool, mask: BoolArray | None
+) -> Measurements:
+    """Return losses at `net`, and the norm of the gradient of that one of them which is minimised over the trained weights."""
     loss, gradient, output_gradient = population.value_and_gradients(net)
     sample_loss = np.nan
     if sample is not None:
         sample_loss, gradient, output_gradient = sample.value_and_gradients(net)
-    norm = np.linalg.norm(gradient)
+    norm = np.linalg.norm(gradient if mask is None else mask * gradient)
     return Measurements(loss, sample_loss, float(np.hypot(norm, np.linalg.norm(output_gradient)) if train_output else norm))
 
 
 def history_of(
-    networks: Mapping[int, TwoLayerNet], population: PopulationLoss, sample: SampleLoss | None, train_output: bool
+    networks: Mapping[int, TwoLayerNet],
+    population: PopulationLoss,
+    sample: SampleLoss | None,
+    train_output: bool,
+    mask: BoolArray | None,
 ) -> History:
     """Return the numbers of networks, given by step in increasing order."""
     teacher, points = population.teacher, None if sample is None else sample.samples
-    found = [measure(net, population, sample, train_output) for net in networks.values()]
+    found = [measure(net, population, sample, train_output, mask) for net in networks.values()]
     return History(
         steps=np.array(list(networks), dtype=np.intp),
         losses=np.array([one.loss for one in found]),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lmctheory._checks import FloatArray, IntArray
+from lmctheory._checks import BoolArray, FloatArray, IntArray
 from lmctheory._compiled import descent as compiled
 from lmctheory.networks import TwoLayerNet
 from lmctheory.objectives import PopulationLoss, span_coordinates
@@ -60,6 +60,7 @@ class Run:
         self,
         start: TwoLayerNet,
         teacher: TwoLayerNet,
+        mask: BoolArray | None,
         points: FloatArray | None,
         rate: float,
         plan: Plan,
@@ -69,14 +70,15 @@ class Run:
         self.population = PopulationLoss(teacher)
         self.sample = None if points is None else SampleLoss(teacher, points)
         self.step = 0
-        self._rate, self._rng = rate, rng
+        self._rate, self._rng, self.mask = rate, rng, mask
         self._basis: FloatArray | None = None
         net = start
-        if points is None and plan.batch_size is None:  # then all steps stay in the span of student and teacher rows
+        if mask is None and points is None and plan.batch_size is None:  # then all steps stay in the span of the rows
             net, teacher, self._basis = span_coordinates(start, teacher)
         self._points = np.empty((0, net.input_dim)) if points is None else points
         self._X, self._c = PopulationLoss(teacher).stack(net)
         self._m = net.width
+        self._kept = np.empty((0, 0), dtype=np.bool_) if mask is None else mask
         self._previous = self.iterate()
         self._batch = np.empty((plan.batch_size or 0, net.input_dim))
         self._order = np.arange(len(self._points))
@@ -93,7 +95,7 @@ class Run:
 
     def measure(self) -> Measurements:
         """Return losses and the norm of the gradient at the iterate."""
-        return measure(self.network(), self.population, self.sample, self.plan.train_output)
+        return measure(self.network(), self.population, self.sample, self.plan.train_output, self.mask)
 
     def advance(self, until: int, stop: np.ndarray) -> int:
         """Move on to step `until`, or to where the run ends before, and return the reason; `MAX_STEPS` if it has not ended."""
@@ -102,7 +104,7 @@ class Run:
     def _follow_gradient(self, until: int, stop: np.ndarray) -> int:
         plan = self.plan
         self.step, reason = compiled.descend(
-            self._X, self._c, self._m, self._points, self.population.teacher_energy, self._rate, plan.train_output,
+            self._X, self._c, self._m, self._kept, self._points, self.population.teacher_energy, self._rate, plan.train_output,
             self.step, until, plan.gradient_tol or -1.0, plan.loss_tol or -1.0, self._previous, stop,
         )  # fmt: skip
         return reason
@@ -116,8 +118,8 @@ class Run:
                 break
             target = min(until, self.step + self._period - self.step % self._period)
             self.step, reason = compiled.descend_on_batches(
-                self._X, self._c, self._m, self._points, self._batch, self._order, self._rng, self._rate, self.plan.train_output,
-                self.step, target, self._previous, stop,
+                self._X, self._c, self._m, self._kept, self._points, self._batch, self._order, self._rng, self._rate,
+                self.plan.train_output, self.step, target, self._previous, stop,
             )  # fmt: skip
             if not (np.isfinite(self._X).all() and np.isfinite(self._c).all()):
                 reason = self._give_up()
@@ -166,6 +168,6 @@ def complete(run: Run, stop: np.ndarray) -> Ending:
         steps=run.step,
         stopped_by=STOPPED_BY[reason],
         behaviour=_BEHAVIOUR.get(reason) or behaviour_of(iterates, plan.max_steps, random=plan.batch_size is not None),
-        history=history_of(recorded, run.population, run.sample, plan.train_output),
+        history=history_of(recorded, run.population, run.sample, plan.train_output, run.mask),
         checkpoints=Checkpoints(np.array(list(kept), dtype=np.intp), tuple(kept.values())),
     )

@@ -76,13 +76,10 @@ def margin(M: int, width: int) -> float:
 
 def judge(sweeps: Sequence[RateSweep], lines: Sequence[BrokenLine], predictions: Sequence[float]) -> list[bool | None]:
     """Return for each cell whether the interval over the predicted change point lies within the margin of 1; None: partly."""
-    found: list[bool | None] = []
-    for sweep, line, prediction in zip(sweeps, lines, predictions, strict=True):
-        low, high = (end / prediction for end in line.interval)
-        allowed = margin(sweep.M, sweep.width)
-        outside = low > 1 + allowed or high < 1 - allowed
-        found.append(False if outside else True if low >= 1 - allowed and high <= 1 + allowed else None)
-    return found
+    return [
+        line.agrees(prediction, margin(sweep.M, sweep.width))
+        for sweep, line, prediction in zip(sweeps, lines, predictions, strict=True)
+    ]
 
 
 def _other_prediction(sweep: RateSweep) -> float:

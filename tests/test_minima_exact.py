@@ -1,0 +1,221 @@
+"""The complete search for the lowest barrier between global minima: optimal, and its bounds never exceed the optimum."""
+
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lmctheory as lmc
+from lmctheory._compiled.leftovers import compatible_pairs, loss_terms
+from lmctheory._compiled.minima import mean_residual, pair_moment, residual_energy
+from lmctheory.minima.exact import MOST_LEFTOVERS, PROVED, Search, exact_matching
+from lmctheory.minima.heights import grouped_pairs, highest_loss, mismatched
+
+LAWS = [("uniform", {}), ("sparse", {"r": 0.15}), ("equal", {}), ("dirichlet", {"concentration": 0.1})]
+
+
+def drawn(rng, M, m, law="uniform", parameters=None):
+    return [lmc.sample_minimum(M, m, law, rng=rng, **(parameters or {})) for _ in range(2)]
+
+
+def height(a, b, perm):
+    neurons = mismatched(a, b, perm)
+    return highest_loss(a, b, neurons, perm[neurons]).height
+
+
+def enumerated(a, b):
+    """The lowest barrier of all permutations; those with the same mismatched pairs are evaluated once."""
+    seen = {}
+    for perm in map(np.array, itertools.permutations(range(a.width))):
+        neurons = mismatched(a, b, perm)
+        seen.setdefault((*neurons, *perm[neurons]), perm)
+    return min(height(a, b, perm) for perm in seen.values())
+
+
+@pytest.mark.parametrize(("law", "parameters"), LAWS)
+def test_enumeration_finds_nothing_lower(law, parameters):
+    rng = np.random.default_rng(0)
+    positive = 0
+    for k in range(7):
+        m = 6 if k < 5 else 5
+        a, b = drawn(rng, 3 + k % 2, m, law, parameters)
+        best = enumerated(a, b)
+        found = lmc.minima_barrier(a, b, "exact")
+        assert found.is_optimal
+        assert found.height == pytest.approx(best, rel=1e-12)
+        assert best * (1 - 2e-10) <= found.lower_bound <= best
+        worse = rng.permutation(m)
+        other = exact_matching(a, b, worse)  # also from a bad start
+        assert height(a, b, other.permutation) == pytest.approx(best, rel=1e-9)
+        positive += best > 0
+    assert positive >= (1 if law == "sparse" else 3)
+
+
+def test_zero_neurons_meet_those_that_cost_most():
+    rng = np.random.default_rng(1)
+    positive = 0
+    for _ in range(200):
+        a, b = drawn(rng, 3, 6, "sparse", {"r": 0.1})
+        if (a.classes < 0).sum() + (b.classes < 0).sum() and lmc.minima_barrier(a, b).height > 0:
+            assert lmc.minima_barrier(a, b, "exact").height == pytest.approx(enumerated(a, b), rel=1e-12)
+            positive += 1
+        if positive == 4:
+            return
+    raise AssertionError("no pair with zero neurons and a barrier")
+
+
+def test_a_detour_through_a_third_class_may_be_lower():
+    tiny = 1e-3
+    a = lmc.Minimum([0, 0, 1, 1, 2], [0.5, 0.5, tiny, 1 - tiny, 1.0])
+    b = lmc.Minimum([0, 1, 1, 2, 2], [1.0, tiny, 1 - tiny, 0.5, 0.5])
+    found, lightest = lmc.minima_barrier(a, b, "exact"), lmc.minima_barrier(a, b)
+    assert lightest.leftover == 1
+    assert found.leftover == 2
+    assert found.height < 1e-4 * lightest.height
+    assert found.height == pytest.approx(enumerated(a, b), rel=1e-12)
+
+
+def test_swaps_end_in_local_optima():
+    a, b = (lmc.sample_minimum(8, 24, rng=k) for k in (0, 1))
+    found, swaps = lmc.minima_barrier(a, b, "exact"), lmc.minima_barrier(a, b, "swaps")
+    assert found.is_optimal
+    assert found.height < 0.99 * swaps.height
+    assert swaps.height <= lmc.minima_barrier(a, b).height
+    general = lmc.barrier(a.to_network(), b.to_network(), lmc.orthonormal_teacher(8, 8), align=found.permutation)
+    assert abs(general.height - found.height) <= general.loss_floor
+
+
+def test_for_two_classes_lightest_is_optimal():
+    rng = np.random.default_rng(2)
+    for law, parameters in LAWS:
+        a, b = drawn(rng, 2, 6, law, parameters)
+        assert lmc.minima_barrier(a, b).height == pytest.approx(enumerated(a, b), rel=1e-12)
+    a, b = drawn(rng, 2, 20_000)
+    found = lmc.minima_barrier(a, b, "exact")
+    assert found.is_optimal
+    assert found.height == lmc.minima_barrier(a, b).height > 0
+
+
+def test_planted_pairs_and_single_classes_have_no_barrier():
+    rng = np.random.default_rng(3)
+    for _ in range(10):
+        a = lmc.sample_minimum(4, 12, "sparse", r=0.2, rng=rng)
+        planted = lmc.Minimum(a.classes, np.where(a.classes >= 0, a.weights, 0.0)).permute(rng.permutation(12))
+        found = lmc.minima_barrier(a, planted, "exact")
+        assert (found.height, found.lower_bound, found.nodes, found.is_optimal) == (0, 0, 0, True)
+    for M, m in ((1, 5), (4, 4)):
+        assert lmc.minima_barrier(*drawn(rng, M, m), "exact").height == 0
+    one = lmc.Minimum([0], [1.0])
+    assert lmc.minima_barrier(one, one, "exact").is_optimal
+
+
+@pytest.mark.parametrize("tiny", [1e-12, 1e-100, 1e-140])
+def test_extreme_weights(tiny):
+    a = lmc.Minimum([0, 0, 1, 1, 2], [1 - tiny, tiny, 0.3, 0.7, 1.0])
+    b = lmc.Minimum([0, 1, 1, 2, 2], [1.0, tiny, 1 - tiny, 3 * tiny, 1 - 3 * tiny])
+    found = lmc.minima_barrier(a, b, "exact")
+    assert found.is_optimal
+    assert found.height == pytest.approx(enumerated(a, b), rel=1e-12)
+    assert 0 < found.height < tiny**2
+
+
+def test_the_loss_of_a_pairing_in_the_form_of_the_bounds():
+    """Sorting within each direction makes a pairing compatible; its loss is the sum of the terms, which are not negative."""
+    rng = np.random.default_rng(4)
+    n, checked = 5, 0
+    while checked < 20:
+        a, b = np.sort(rng.integers(0, 4, n)), np.sort(rng.integers(0, 4, n))
+        alpha, beta = (np.concatenate([np.sort(rng.random(np.sum(c == x))) for x in np.unique(c)]) for c in (a, b))
+        compatible = compatible_pairs(a, alpha, b, beta)
+        mean, own, joint = np.zeros(n * n), np.zeros(n * n), np.zeros((n * n, n * n))
+        loss_terms(0.4, 0.6, a, alpha, b, beta, compatible, 9.0, mean, own, joint)
+        assert min(mean.min(), own.min(), joint[compatible].min(initial=0.0)) >= 0
+        for perm in map(np.array, itertools.permutations(range(n))):
+            k = np.arange(n) * n + perm
+            if compatible[np.ix_(k, k)].all():
+                terms = mean[k].sum() ** 2 + own[k].sum() + np.triu(joint[np.ix_(k, k)], 1).sum()
+                direct = residual_energy(0.4, 0.6, *grouped_pairs(a, b[perm], alpha, beta[perm]))
+                assert terms == pytest.approx(direct, rel=1e-13)
+                checked += 1
+
+
+weights = st.floats(1e-6, 1.0)
+
+
+@given(st.lists(st.integers(0, 4), min_size=4, max_size=4), st.tuples(weights, weights, weights, weights))
+@settings(deadline=None, max_examples=200)
+def test_residuals_are_positively_correlated(axes, weights):
+    a, b, c, d = axes
+    p, q, u, v = weights
+    moment = pair_moment(a, b, p, q, c, d, u, v)
+    if a != b and c != d:
+        assert moment >= mean_residual(p, q) * mean_residual(u, v) * (1 - 1e-13)
+
+
+class Interrupted(Search):
+    """Stops itself after some bounds."""
+
+    def __init__(self, a, b, start, patience):
+        super().__init__(a, b, start)
+        self.patience, self.stop = patience, np.zeros(1, dtype=np.uint8)
+
+    def bound(self, leftovers):
+        self.patience -= 1
+        if self.patience < 0:
+            self.stop[0] = 1
+        return super().bound(leftovers)
+
+
+@given(st.integers(3, 6), st.integers(1, 9), st.sampled_from(LAWS), st.integers(0, 2**20), st.integers(1, 30))
+@settings(deadline=None, max_examples=60)
+def test_stopped_at_any_time_the_bound_does_not_exceed_the_optimum(M, extra, law, seed, patience):
+    rng = np.random.default_rng(seed)
+    a, b = drawn(rng, M, M + extra, *law)
+    optimum = lmc.minima_barrier(a, b, "exact")
+    assert optimum.is_optimal
+    start = rng.permutation(M + extra)
+    search = Interrupted(a, b, start, patience)
+    found = search.run(search.stop)
+    reached = height(a, b, found.permutation)
+    assert found.lower_bound <= optimum.height <= reached * (1 + 1e-12)
+    assert reached <= height(a, b, start)
+    assert found.is_optimal == (found.lower_bound >= reached * PROVED)
+    for matching in ("lightest", "swaps", "random", rng.permutation(M + extra)):
+        assert optimum.height <= lmc.minima_barrier(a, b, matching, rng=1).height * (1 + 1e-9)
+
+
+@given(st.integers(3, 6), st.integers(1, 9), st.sampled_from(LAWS), st.integers(0, 2**20))
+@settings(deadline=None, max_examples=30)
+def test_neither_the_order_of_neurons_nor_that_of_the_ends_matters(M, extra, law, seed):
+    rng = np.random.default_rng(seed)
+    a, b = drawn(rng, M, M + extra, *law)
+    found = lmc.minima_barrier(a, b, "exact")
+    moved = lmc.minima_barrier(b.permute(rng.permutation(b.width)), a.permute(rng.permutation(a.width)), "exact")
+    assert found.height == pytest.approx(moved.height, rel=1e-9)
+
+
+@pytest.mark.jit
+def test_time_limit():
+    a, b = (lmc.sample_minimum(8, 96, rng=k) for k in (2, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lmc.ConvergenceWarning)
+        stopped = lmc.minima_barrier(a, b, "exact", time_limit=1e-3)
+    optimum = lmc.minima_barrier(a, b, "exact")
+    assert optimum.is_optimal
+    assert 0 < stopped.lower_bound <= optimum.height <= stopped.height
+
+
+def test_more_leftovers_than_are_searched():
+    sizes_a, sizes_b = (53, 1, 1), (1, 27, 27)
+    a, b = (
+        lmc.Minimum(np.repeat(np.arange(3), sizes), np.concatenate([np.full(n, 1 / n) for n in sizes]))
+        for sizes in (sizes_a, sizes_b)
+    )
+    with pytest.warns(lmc.ConvergenceWarning, match="complete search stopped after"):
+        found = lmc.minima_barrier(a, b, "exact")
+    assert found.leftover == 52 > MOST_LEFTOVERS
+    assert not found.is_optimal
+    assert 0 < found.lower_bound < found.height == lmc.minima_barrier(a, b, "swaps").height
