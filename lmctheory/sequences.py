@@ -15,8 +15,8 @@ from lmctheory._parallel import map_threads
 from lmctheory.alignment.assignment import SIMILARITIES
 from lmctheory.connectivity import CHUNK_FLOATS
 from lmctheory.errors import InvalidInputError
-from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss, same_shape
+from lmctheory.networks import TwoLayerNet, same_architecture
+from lmctheory.objectives import Objective, as_objective
 from lmctheory.paths import GRID_SIZE, maximise_excess, rounding_errors
 
 METHODS = ("each", "last", "joint")
@@ -76,7 +76,7 @@ class SequenceAlignment:
 def align_sequences(
     seq_a: Sequence[TwoLayerNet],
     seq_b: Sequence[TwoLayerNet],
-    teacher: TwoLayerNet,
+    objective: TwoLayerNet | Objective,
     method: str = "each",
     similarity: str = "weights",
     *,
@@ -97,8 +97,8 @@ def align_sequences(
     ----------
     seq_a, seq_b : sequence of TwoLayerNet
         n networks each, all of one shape (m, d): checkpoints of `train`, say, or levels of `prune_iteratively`.
-    teacher : TwoLayerNet
-        The target of the loss.
+    objective : TwoLayerNet, PopulationLoss or DataLoss
+        The loss; a network is the teacher of the population loss.
     method : {"each", "last", "joint"}
     similarity : {"weights", "activations"}
         As in `align`.
@@ -139,13 +139,13 @@ def align_sequences(
     >>> found.earliest  # the permutation found after 64 steps serves to the end
     2
     """
-    loss = PopulationLoss(teacher, inputs)
+    loss = as_objective(objective, inputs)
     nets_a = _sequence("seq_a", seq_a, loss)
     nets_b = _sequence("seq_b", seq_b, loss)
     n, m = len(nets_a), nets_a[0].width
     if len(nets_b) != n:
         raise InvalidInputError(f"seq_b must have the length of seq_a, {n}, got {len(nets_b)}")
-    same_shape("seq_a[0]", nets_a[0], "seq_b[0]", nets_b[0])
+    same_architecture("seq_a[0]", nets_a[0], "seq_b[0]", nets_b[0])
     shares = _step_weights(weights, n, _checks.choice("method", method, METHODS))
     factor = _checks.real("factor", factor)
     if factor < 1:
@@ -172,11 +172,11 @@ def align_sequences(
     )
 
 
-def _sequence(name: str, value: Sequence[TwoLayerNet], loss: PopulationLoss) -> list[TwoLayerNet]:
+def _sequence(name: str, value: Sequence[TwoLayerNet], loss: Objective) -> list[TwoLayerNet]:
     networks: list[TwoLayerNet] = _checks.items(name, value, "networks")
     for t, net in enumerate(networks):
         loss.check(f"{name}[{t}]", net)
-        same_shape(f"{name}[0]", networks[0], f"{name}[{t}]", net)
+        same_architecture(f"{name}[0]", networks[0], f"{name}[{t}]", net)
     return networks
 
 
@@ -199,7 +199,7 @@ def _assignment(similarity: FloatArray) -> IntArray:
 
 
 def _barriers(
-    loss: PopulationLoss,
+    loss: Objective,
     nets_a: Sequence[TwoLayerNet],
     nets_b: Sequence[TwoLayerNet],
     wanted: Sequence[Sequence[IntArray]],

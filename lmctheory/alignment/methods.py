@@ -11,8 +11,8 @@ from lmctheory.alignment.assignment import SIMILARITIES, Assignment, by_similari
 from lmctheory.alignment.exact import MAX_WIDTH, ExactAlignment, by_complete_search
 from lmctheory.alignment.swaps import SwapAlignment, by_swaps
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
-from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss, same_shape
+from lmctheory.networks import LayeredNet, Network, TwoLayerNet, same_architecture
+from lmctheory.objectives import Objective, PopulationLoss, as_objective
 from lmctheory.paths import GRID_SIZE
 
 METHODS = (*SIMILARITIES, "barrier", "exact")
@@ -21,33 +21,33 @@ METHODS = (*SIMILARITIES, "barrier", "exact")
 # fmt: off
 @overload
 def align(
-    net_a: TwoLayerNet, net_b: TwoLayerNet, method: Literal["weights", "activations"] = ..., *,
-    teacher: TwoLayerNet | None = ..., inputs: str = ..., grid_size: int = ..., time_limit: None = ...,
+    net_a: Network, net_b: Network, method: Literal["weights", "activations"] = ..., *,
+    objective: TwoLayerNet | Objective | None = ..., inputs: str = ..., grid_size: int = ..., time_limit: None = ...,
 ) -> Assignment: ...
 @overload
 def align(
-    net_a: TwoLayerNet, net_b: TwoLayerNet, method: Literal["barrier"], *,
-    teacher: TwoLayerNet, inputs: str = ..., grid_size: int = ..., time_limit: None = ...,
+    net_a: Network, net_b: Network, method: Literal["barrier"], *,
+    objective: TwoLayerNet | Objective, inputs: str = ..., grid_size: int = ..., time_limit: None = ...,
 ) -> SwapAlignment: ...
 @overload
 def align(
-    net_a: TwoLayerNet, net_b: TwoLayerNet, method: Literal["exact"], *,
-    teacher: TwoLayerNet, inputs: str = ..., grid_size: int = ..., time_limit: float | None = ...,
+    net_a: Network, net_b: Network, method: Literal["exact"], *,
+    objective: TwoLayerNet | Objective, inputs: str = ..., grid_size: int = ..., time_limit: float | None = ...,
 ) -> ExactAlignment: ...
 @overload
 def align(
-    net_a: TwoLayerNet, net_b: TwoLayerNet, method: str = ..., *,
-    teacher: TwoLayerNet | None = ..., inputs: str = ..., grid_size: int = ..., time_limit: float | None = ...,
+    net_a: Network, net_b: Network, method: str = ..., *,
+    objective: TwoLayerNet | Objective | None = ..., inputs: str = ..., grid_size: int = ..., time_limit: float | None = ...,
 ) -> Alignment: ...
 # fmt: on
 
 
 def align(
-    net_a: TwoLayerNet,
-    net_b: TwoLayerNet,
+    net_a: Network,
+    net_b: Network,
     method: str = "weights",
     *,
-    teacher: TwoLayerNet | None = None,
+    objective: TwoLayerNet | Objective | None = None,
     inputs: str = "gaussian",
     grid_size: int = GRID_SIZE,
     time_limit: float | None = None,
@@ -59,7 +59,7 @@ def align(
     - "weights": ``W_A W_B' + a_A a_B'``, which minimises the Euclidean distance of the networks;
     - "activations": ``(a_A a_B') * K(W_A, W_B)``, the exact second moments of the neurons' outputs for Gaussian inputs.
 
-    By search for ``min_perm max_t e(t)``, the exact barrier against `teacher` over the chord:
+    By search for ``min_perm max_t e(t)``, the exact barrier of `objective` over the chord:
 
     - "barrier": local search by swaps of two neurons, from the better of the two assignments;
     - "exact": complete search by branch and bound, with a proof that no permutation is lower.
@@ -69,8 +69,9 @@ def align(
     net_a, net_b : TwoLayerNet
         Networks of one shape (m, d); `TwoLayerNet.pad` brings unequal widths together.
     method : {"weights", "activations", "barrier", "exact"}
-    teacher : TwoLayerNet
-        The target of the loss. Required by "barrier" and "exact"; assignments do not depend on it.
+    objective : TwoLayerNet, PopulationLoss or DataLoss
+        The loss; a network is the teacher of the population loss. Required by "barrier" and "exact"; assignments do not depend on
+        it.
     inputs : {"gaussian", "sphere"}
         Distribution of the inputs, as in `population_loss`; assignments do not depend on it.
     grid_size : int
@@ -86,7 +87,7 @@ def align(
     Raises
     ------
     InvalidInputError
-        If shapes differ, a name is unknown, `teacher` is missing, `time_limit` is not positive or given to another method, or
+        If shapes differ, a name is unknown, `objective` is missing, `time_limit` is not positive or given to another method, or
         networks of more than 64 neurons are given to "exact".
 
     Warns
@@ -132,23 +133,27 @@ def align(
 
     >>> net_a, net_b = (lmc.sample_minimum(2, 6, rng=seed).to_network() for seed in (12, 13))
     >>> teacher = lmc.orthonormal_teacher(2, 2)
-    >>> lmc.align(net_a, net_b, "barrier", teacher=teacher).trace.round(6)
+    >>> lmc.align(net_a, net_b, "barrier", objective=teacher).trace.round(6)
     array([0.005361, 0.004774, 0.004472])
-    >>> found = lmc.align(net_a, net_b, "exact", teacher=teacher)
+    >>> found = lmc.align(net_a, net_b, "exact", objective=teacher)
     >>> found.is_optimal, round(found.height, 6), round(found.lower_bound, 6)
     (True, 0.004472, 0.004472)
     """
-    same_shape("net_a", net_a, "net_b", net_b)
+    same_architecture("net_a", net_a, "net_b", net_b)
     _checks.choice("method", method, METHODS)
     if time_limit is not None:
         time_limit = _checks.real("time_limit", time_limit, positive=True)
         if method != "exact":
             raise InvalidInputError(f"time_limit belongs to method='exact', got {time_limit} with {method!r}")
+    if isinstance(net_a, LayeredNet) or isinstance(net_b, LayeredNet):
+        raise InvalidInputError(f"net_a must be a TwoLayerNet, got {net_a!r}")
     if method in SIMILARITIES:
         return by_similarity(net_a, net_b, method)
-    if teacher is None:
-        raise InvalidInputError(f"teacher must be given with method={method!r}, which minimises the barrier, got None")
-    loss = PopulationLoss(teacher, inputs)
+    if objective is None:
+        raise InvalidInputError(f"objective must be given with method={method!r}, which minimises the barrier, got None")
+    loss = as_objective(objective, inputs)
+    if not isinstance(loss, PopulationLoss):
+        raise InvalidInputError(f"objective must be a population loss with method={method!r}, got a {type(loss).__name__}")
     loss.check("net_a", net_a)
     if method == "barrier":
         return by_swaps(loss, net_a, net_b, grid_size)

@@ -20,12 +20,13 @@ from lmctheory.families.exact import by_enumeration, refuse_many
 from lmctheory.families.members import Family, member_permutations, permuted
 from lmctheory.families.swaps import by_swaps
 from lmctheory.networks import TwoLayerNet
+from lmctheory.objectives import Objective
 from lmctheory.paths import GRID_SIZE
 
 ASSIGNMENTS = {"reference": by_reference, "mean": by_mean, "synchronise": by_synchronising}
 SEARCHES = {"barrier": by_swaps, "exact": by_enumeration}
 METHODS = (*ASSIGNMENTS, *SEARCHES)
-OBJECTIVES = {"mean": "similarity", "synchronise": "agreement"}
+CRITERIA = {"mean": "similarity", "synchronise": "agreement"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,18 +44,18 @@ class FamilyAlignment:
         The method that found the permutations from which "barrier" or "exact" started, "given" if they were; else empty.
     networks : tuple of TwoLayerNet
         The networks, padded and permuted.
-    teacher, inputs
-        What the barriers were measured with.
+    objective
+        The loss whose barriers were measured.
     height : float
         The worst pairwise barrier: an upper bound of the strong barrier, and its value if `is_optimal`.
     pairs, heights : ndarray, shape (P, 2) and (P,)
         The networks (i, j), i < j, of each pair, and the barrier between them.
     loss_floor : float
         Rounding error to expect in `height`: a smaller height is indistinguishable from zero.
-    objective : str
+    criterion : str
         What the method improves: "worst barrier", "similarity" of all pairs, or "agreement" with the pairwise matchings.
     trace : ndarray
-        The objective at the start and after each improvement: decreasing for the worst barrier, else increasing.
+        The criterion at the start and after each improvement: decreasing for the worst barrier, else increasing.
     is_optimal : bool
         Whether no permutations have a lower worst barrier, proved by complete search.
     simplex : SimplexBarrier
@@ -66,26 +67,25 @@ class FamilyAlignment:
     pairwise: str
     start: str
     networks: tuple[TwoLayerNet, ...]
-    teacher: TwoLayerNet
-    inputs: str
+    objective: Objective
     height: float
     pairs: IntArray
     heights: FloatArray
     loss_floor: float
-    objective: str
+    criterion: str
     trace: FloatArray
     is_optimal: bool
 
     @cached_property
     def simplex(self) -> SimplexBarrier:
-        return simplex_barrier(self.networks, self.teacher, inputs=self.inputs)
+        return simplex_barrier(self.networks, self.objective)
 
 
 def align_many(
     networks: Sequence[TwoLayerNet],
     method: str = "reference",
     *,
-    teacher: TwoLayerNet,
+    objective: TwoLayerNet | Objective,
     pairwise: str = "weights",
     start: ArrayLike | None = None,
     inputs: str = "gaussian",
@@ -111,8 +111,8 @@ def align_many(
     networks : sequence of TwoLayerNet
         At least two, of one input dimension; narrower ones are padded with zero neurons, see `TwoLayerNet.pad`.
     method : {"reference", "mean", "synchronise", "barrier", "exact"}
-    teacher : TwoLayerNet
-        The target of the loss.
+    objective : TwoLayerNet, PopulationLoss or DataLoss
+        The loss; a network is the teacher of the population loss.
     pairwise : {"weights", "activations", "barrier", "exact"}
         How pairs are aligned, as in `align`; the last two with "reference" and "synchronise" only.
     start : array_like of int, shape (n, m), optional
@@ -148,7 +148,7 @@ def align_many(
     --------
     >>> import lmctheory as lmc
     >>> teacher = lmc.orthonormal_teacher(3, 3)
-    >>> found = lmc.align_many([teacher, teacher.permute([1, 2, 0]), teacher.permute([1, 0, 2])], teacher=teacher)
+    >>> found = lmc.align_many([teacher, teacher.permute([1, 2, 0]), teacher.permute([1, 0, 2])], objective=teacher)
     >>> found.permutations
     array([[0, 1, 2],
            [2, 0, 1],
@@ -158,7 +158,7 @@ def align_many(
     """
     _checks.choice("method", method, METHODS)
     _checks.choice("pairwise", pairwise, PAIRWISE if method in ("reference", "synchronise") else SIMILARITIES)
-    family = Family(networks, teacher, inputs, grid_size)
+    family = Family(networks, objective, inputs, grid_size)
     if start is not None and method not in SEARCHES:
         raise InvalidInputError(f"start must be given with method='barrier' or 'exact' only, got it with method={method!r}")
     if method in ASSIGNMENTS:
@@ -194,13 +194,12 @@ def _finished(family: Family, method: str, pairwise: str, start: str, found: Ass
         pairwise=pairwise,
         start=start,
         networks=tuple(permuted(family.members, found.permutations)),
-        teacher=family.loss.teacher,
-        inputs=family.loss.inputs,
+        objective=family.loss,
         height=float(barriers.heights[worst]),
         pairs=barriers.pairs,
         heights=barriers.heights,
         loss_floor=float(barriers.loss_floors[worst]),
-        objective=OBJECTIVES.get(method, "worst barrier"),
+        criterion=CRITERIA.get(method, "worst barrier"),
         trace=found.trace,
         is_optimal=method == "exact",
     )

@@ -14,7 +14,7 @@ from lmctheory.families.ascent import climb
 from lmctheory.families.members import member_permutations, padded_networks, permuted
 from lmctheory.families.simplex import Simplex, lattice, lattice_steps
 from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss
+from lmctheory.objectives import Objective, PopulationLoss, as_objective
 from lmctheory.paths import CONTENDER, GRID_SIZE, MAX_CONTENDERS, maximise_excess
 
 MOST_POINTS = 600  # of the lattice, unless its size is asked for
@@ -59,7 +59,7 @@ class SimplexBarrier:
 
 def simplex_barrier(
     networks: Sequence[TwoLayerNet],
-    teacher: TwoLayerNet,
+    objective: TwoLayerNet | Objective,
     permutations: ArrayLike | None = None,
     *,
     inputs: str = "gaussian",
@@ -74,8 +74,8 @@ def simplex_barrier(
     ----------
     networks : sequence of TwoLayerNet
         At least one, of one input dimension; narrower ones are padded with zero neurons, see `TwoLayerNet.pad`.
-    teacher : TwoLayerNet
-        The target of the loss.
+    objective : TwoLayerNet, PopulationLoss or DataLoss
+        The loss; a network is the teacher of the population loss.
     permutations : array_like of int, shape (k, m), optional
         One permutation a network; none by default.
     inputs : {"gaussian", "sphere"}
@@ -116,7 +116,7 @@ def simplex_barrier(
     >>> lmc.simplex_barrier(networks, teacher, [[0, 1, 2], [2, 0, 1], [1, 2, 0]]).height < 1e-14
     True
     """
-    loss = PopulationLoss(teacher, inputs)
+    loss: PopulationLoss = _checks.instance("objective", as_objective(objective, inputs), PopulationLoss)
     members = padded_networks(loss, networks)
     perms = member_permutations("permutations", permutations, members)
     k = len(members)

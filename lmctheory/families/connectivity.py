@@ -17,6 +17,7 @@ from lmctheory.families.exact import refuse_many
 from lmctheory.families.members import Family
 from lmctheory.families.tables import all_permutations
 from lmctheory.networks import TwoLayerNet
+from lmctheory.objectives import Objective
 from lmctheory.paths import GRID_SIZE
 
 SEARCHES = ("assignments", "swaps", "exact")
@@ -87,7 +88,7 @@ class WeakConnectivity:
 
 def strong_connectivity(
     networks: Sequence[TwoLayerNet],
-    teacher: TwoLayerNet,
+    objective: TwoLayerNet | Objective,
     search: str = "swaps",
     *,
     inputs: str = "gaussian",
@@ -101,8 +102,8 @@ def strong_connectivity(
     ----------
     networks : sequence of TwoLayerNet
         At least two, of one input dimension; narrower ones are padded with zero neurons, see `TwoLayerNet.pad`.
-    teacher : TwoLayerNet
-        The target of the loss.
+    objective : TwoLayerNet, PopulationLoss or DataLoss
+        The loss; a network is the teacher of the population loss.
     search : {"assignments", "swaps", "exact"}
         - "assignments": "reference", "mean" and "synchronise" of `align_many`, by weights and by activations;
         - "swaps": in addition "reference" and "synchronise" by the pairs' own barriers, and swaps from the three best of all;
@@ -134,13 +135,13 @@ def strong_connectivity(
     (0.006253, True)
     """
     _checks.choice("search", search, SEARCHES)
-    family = Family(networks, teacher, inputs, grid_size)
+    family = Family(networks, objective, inputs, grid_size)
     return _strong(family, search)
 
 
 def weak_connectivity(
     networks: Sequence[TwoLayerNet],
-    teacher: TwoLayerNet,
+    objective: TwoLayerNet | Objective,
     search: str = "swaps",
     *,
     inputs: str = "gaussian",
@@ -153,7 +154,7 @@ def weak_connectivity(
 
     Parameters
     ----------
-    networks, teacher, search, inputs, grid_size
+    networks, objective, search, inputs, grid_size
         As for `strong_connectivity`; a pair's own search is by both similarities ("assignments"), by `align` with "barrier"
         ("swaps"), or of all permutations ("exact").
 
@@ -180,7 +181,7 @@ def weak_connectivity(
     (0.001454, 0.0048)
     """
     _checks.choice("search", search, SEARCHES)
-    family = Family(networks, teacher, inputs, grid_size)
+    family = Family(networks, objective, inputs, grid_size)
     strong = _strong(family, search)
     own = {name: family.matchings(name) for name in (*SIMILARITIES, *(() if search == "assignments" else ("barrier",)))}
     found = [_lowest(family, pair, {name: rows[pair] for name, rows in own.items()}, search, strong) for pair in family.pairs]

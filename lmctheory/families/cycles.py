@@ -15,6 +15,7 @@ from lmctheory.alignment.path import path_under
 from lmctheory.errors import InvalidInputError
 from lmctheory.families.members import Family
 from lmctheory.networks import TwoLayerNet
+from lmctheory.objectives import Objective
 from lmctheory.paths import GRID_SIZE
 
 
@@ -52,7 +53,7 @@ class CycleConsistency:
 
 def cycle_consistency(
     networks: Sequence[TwoLayerNet],
-    teacher: TwoLayerNet,
+    objective: TwoLayerNet | Objective,
     method: str = "weights",
     *,
     inputs: str = "gaussian",
@@ -67,8 +68,8 @@ def cycle_consistency(
     ----------
     networks : sequence of TwoLayerNet
         At least three, of one input dimension; narrower ones are padded with zero neurons, see `TwoLayerNet.pad`.
-    teacher : TwoLayerNet
-        The target of the loss.
+    objective : TwoLayerNet, PopulationLoss or DataLoss
+        The loss; a network is the teacher of the population loss.
     method : {"weights", "activations", "barrier", "exact"}
         How pairs are aligned, as in `align`.
     inputs, grid_size
@@ -96,7 +97,7 @@ def cycle_consistency(
     array([1.])
     """
     _checks.choice("method", method, METHODS)
-    family = Family(networks, teacher, inputs, grid_size)
+    family = Family(networks, objective, inputs, grid_size)
     if len(family) < 3:
         raise InvalidInputError(f"networks must be at least three for a cycle, got {len(family)}")
     matchings = family.matchings(method)

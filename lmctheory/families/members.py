@@ -15,11 +15,11 @@ from lmctheory.alignment import align
 from lmctheory.connectivity import PairwiseBarriers, pairwise_barriers
 from lmctheory.families.tables import barrier_table
 from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss
+from lmctheory.objectives import Objective, PopulationLoss, as_objective
 from lmctheory.paths import GRID_SIZE
 
 
-def padded_networks(loss: PopulationLoss, networks: Sequence[TwoLayerNet], minimum: int = 1) -> list[TwoLayerNet]:
+def padded_networks(loss: Objective, networks: Sequence[TwoLayerNet], minimum: int = 1) -> list[TwoLayerNet]:
     """Return the networks, at least `minimum`, padded with zero neurons to the largest width."""
     networks = _checks.items("networks", networks, "networks", minimum)
     for k, net in enumerate(networks):
@@ -51,9 +51,13 @@ class Family:
     """At least two networks of one width, and what is computed for each pair of them, once."""
 
     def __init__(
-        self, networks: Sequence[TwoLayerNet], teacher: TwoLayerNet, inputs: str = "gaussian", grid_size: int = GRID_SIZE
+        self,
+        networks: Sequence[TwoLayerNet],
+        objective: TwoLayerNet | Objective,
+        inputs: str = "gaussian",
+        grid_size: int = GRID_SIZE,
     ) -> None:
-        self.loss = PopulationLoss(teacher, inputs)
+        self.loss: PopulationLoss = _checks.instance("objective", as_objective(objective, inputs), PopulationLoss)
         self.members = padded_networks(self.loss, networks, 2)
         self.grid_size = _checks.integer("grid_size", grid_size, 3)
         self.pairs = list(combinations(range(len(self.members)), 2))
@@ -75,7 +79,7 @@ class Family:
         """Return ``(n, n, m)``: row (i, j) aligns network j with network i by a method of `align`; (j, i) is its inverse."""
         if method not in self._matchings:
             found = np.tile(np.arange(self.width), (len(self), len(self), 1))
-            options: dict[str, Any] = {"teacher": self.loss.teacher, "inputs": self.loss.inputs, "grid_size": self.grid_size}
+            options: dict[str, Any] = {"objective": self.loss, "grid_size": self.grid_size}
             for i, j in self.pairs:
                 found[i, j] = align(self.members[i], self.members[j], method, **options).permutation
                 found[j, i] = np.argsort(found[i, j])
@@ -94,7 +98,6 @@ class Family:
         """Return the barriers of all pairs, each network under its permutation; methods often agree on the permutations."""
         key = permutations.tobytes()
         if key not in self._barriers:
-            networks, loss = permuted(self.members, permutations), self.loss
-            options: dict[str, Any] = {"inputs": loss.inputs, "grid_size": self.grid_size}
-            self._barriers[key] = pairwise_barriers(networks, loss.teacher, "none", **options)
+            networks = permuted(self.members, permutations)
+            self._barriers[key] = pairwise_barriers(networks, self.loss, "none", grid_size=self.grid_size)
         return self._barriers[key]

@@ -1,0 +1,192 @@
+"""The loss on data: inputs with targets or class labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lmctheory import _checks
+from lmctheory._checks import FloatArray, IntArray
+from lmctheory.errors import InvalidInputError
+from lmctheory.networks import LayeredNet, Network, TwoLayerNet, same_architecture
+
+LOSSES = ("squared", "cross-entropy", "error")
+BLOCK_FLOATS = 2**21  # of the first hidden layer of a block of inputs: both ends of a segment stay in cache or nearly
+KEPT_FLOATS = 2**25  # of first layers that are kept between calls, 256 MB
+FLOOR = 4.0 * np.finfo(float).eps  # rounding error of a loss, relative to the mean absolute value of its terms
+
+
+class DataLoss:
+    """The mean loss of a network on n inputs with targets.
+
+    - "squared": ``(1/n) sum_i |f(x_i) - y_i|^2``, no factor 1/2; class labels count as unit vectors;
+    - "cross-entropy": ``(1/n) sum_i log sum_c exp f_c(x_i) - f_{y_i}(x_i)``, of class labels;
+    - "error": the share of inputs whose largest output is not that of their class; 1 less the accuracy.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d)
+        The inputs, one a row.
+    y : array_like, shape (n,) or (n, k)
+        Integers ``0 .. k - 1`` of shape (n,) are class labels; floats are the targets of a regression.
+    loss : {"squared", "cross-entropy", "error"}
+
+    Raises
+    ------
+    InvalidInputError
+        If `X` is not a finite matrix, `y` does not fit it, `loss` is unknown or needs class labels.
+
+    Notes
+    -----
+    Networks are a `LayeredNet`, whose outputs must be as many as the targets have columns and more than the largest label, or a
+    `TwoLayerNet`, for targets with one column.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> data = lmc.DataLoss([[1.0], [-1.0]], [2.0, 1.0])
+    >>> data(lmc.TwoLayerNet([[2.0]]))
+    0.5
+    """
+
+    def __init__(self, X: ArrayLike, y: ArrayLike, loss: str = "squared") -> None:
+        self.X = _checks.real_array("X", X, 2)
+        self.loss = _checks.choice("loss", loss, LOSSES)
+        targets = np.asarray(y)
+        self.labels: IntArray | None = None
+        if targets.dtype.kind in "iu" and targets.ndim == 1:
+            self.labels = _checks.integer_array("y", targets, (len(self.X),))
+            if self.labels.min() < 0:
+                raise InvalidInputError(f"y must hold class labels from 0 on, got {self.labels.min()}")
+        else:
+            if loss != "squared":
+                raise InvalidInputError(f"y must hold integer class labels with loss={loss!r}, got {_checks.describe(y)}")
+            self.targets = _checks.real_array("y", targets, targets.ndim if targets.ndim in (1, 2) else 2)
+            if len(self.targets) != len(self.X):
+                raise InvalidInputError(f"y must have one target an input, {len(self.X)}, got {len(self.targets)}")
+            self.targets = self.targets.reshape(len(self.X), -1)
+
+    def measuring(self, loss: str) -> DataLoss:
+        """Return another loss on the same data: the error rate, say, beside the cross-entropy that was minimised."""
+        y = self.targets if self.labels is None else self.labels
+        return DataLoss(self.X, y, loss)
+
+    def __len__(self) -> int:
+        """Number n of inputs."""
+        return len(self.X)
+
+    def check(self, name: str, net: Any) -> None:
+        """Refuse anything but a network of the data's input dimension, with outputs for its targets."""
+        if not isinstance(net, LayeredNet):
+            _checks.instance(name, net, TwoLayerNet)
+        _checks.same_dimension(name, net.input_dim, "the data", self.X.shape[1])
+        outputs = net.output_dim if isinstance(net, LayeredNet) else 1
+        if self.labels is None:
+            if outputs != self.targets.shape[1]:
+                raise InvalidInputError(f"{name} must have one output a target, {self.targets.shape[1]}, got {outputs}")
+        elif outputs <= self.labels.max():
+            raise InvalidInputError(f"{name} must have an output for every class, {self.labels.max() + 1}, got {outputs}")
+
+    def __call__(self, net: Network) -> float:
+        """Return the loss of a network."""
+        self.check("net", net)
+        return float(self.segments([net], [net])(np.zeros(1, dtype=np.intp), np.zeros((1, 1)))[0, 0])
+
+    def accuracy(self, net: Network) -> float:
+        """Return the share of inputs whose largest output is that of their class."""
+        return 1.0 - self.measuring("error")(net)
+
+    def terms(self, outputs: FloatArray, rows: slice) -> FloatArray:
+        """Return the loss at each of the inputs `rows`, whose `outputs` are ``(n', k)``."""
+        if self.labels is None:
+            return np.square(outputs - self.targets[rows]).sum(axis=1)
+        labels = self.labels[rows]
+        own = outputs[np.arange(len(labels)), labels]
+        if self.loss == "squared":
+            return np.square(outputs).sum(axis=1) - 2.0 * own + 1.0
+        if self.loss == "error":
+            return (outputs.argmax(axis=1) != labels).astype(np.float64)
+        highest = outputs.max(axis=1)
+        return np.log(np.exp(outputs - highest[:, None]).sum(axis=1)) + (highest - own)
+
+    def term_sizes(self, outputs: FloatArray, rows: slice) -> FloatArray:
+        """Return the absolute values that are summed in each of `terms`, to which its rounding error is relative."""
+        if self.loss == "error":
+            return np.zeros(len(outputs))
+        if self.loss == "cross-entropy":
+            return 1.0 + 2.0 * np.abs(outputs).max(axis=1)
+        targets = 1.0 if self.labels is not None else np.square(self.targets[rows]).sum(axis=1)
+        return 2.0 * (np.square(outputs).sum(axis=1) + targets)
+
+    def segments(self, nets_a: Sequence[Any], nets_b: Sequence[Any]) -> DataSegments:
+        """Return the loss on the straight lines from each of `nets_a` to its partner in `nets_b`; all have one architecture."""
+        for net_a, net_b in zip(nets_a, nets_b, strict=True):
+            self.check("net_a", net_a)
+            same_architecture("net_a", net_a, "net_b", net_b)
+        return DataSegments(self, [layered(net) for net in nets_a], [layered(net) for net in nets_b])
+
+
+def layered(net: Network) -> LayeredNet:
+    """Return the network as a `LayeredNet`."""
+    return net if isinstance(net, LayeredNet) else LayeredNet.from_two_layer(net)
+
+
+class DataSegments:
+    """The loss on data along P straight lines between networks.
+
+    Before its activation the first layer is linear in t, ``(1-t) (W_A x + b_A) + t (W_B x + b_B)``: the products with the inputs
+    are made once, and each position costs the products with the later layers.
+    """
+
+    def __init__(self, loss: DataLoss, nets_a: Sequence[LayeredNet], nets_b: Sequence[LayeredNet]) -> None:
+        self.loss, self.nets_a, self.nets_b = loss, nets_a, nets_b
+        rows = max(1, BLOCK_FLOATS // (2 * nets_a[0].widths[0]))
+        self._blocks = [slice(start, min(start + rows, len(loss))) for start in range(0, len(loss), rows)]
+        self._keep = 2 * len(nets_a) * len(loss) * nets_a[0].widths[0] <= KEPT_FLOATS
+        self._kept: dict[tuple[int, int], tuple[FloatArray, FloatArray]] = {}
+
+    def __len__(self) -> int:
+        return len(self.nets_a)
+
+    def __call__(self, paths: IntArray, positions: FloatArray) -> FloatArray:
+        """Return the loss at `positions` ``(Q, T)`` of segments `paths` ``(Q,)``."""
+        return self._mean(paths, positions, self.loss.terms)
+
+    def floor(self, paths: IntArray, positions: FloatArray) -> FloatArray:
+        """Return the rounding error to expect in the loss there: `FLOOR` times the mean of the absolute values of its terms."""
+        return FLOOR * self._mean(paths, positions, self.loss.term_sizes)
+
+    def outputs(self, path: int, positions: FloatArray) -> Iterator[tuple[slice, int, FloatArray]]:
+        """Yield rows of the data, the number of a position ``(T,)``, and the outputs ``(n', k)`` of the network there."""
+        net_a, net_b = self.nets_a[path], self.nets_b[path]
+        deeper = list(zip(net_a.weights[1:], net_b.weights[1:], net_a.biases[1:], net_b.biases[1:], strict=True))
+        for number, rows in enumerate(self._blocks):
+            first_a, first_b = self._first_layers(path, number)
+            for k, t in enumerate(positions):
+                h = (1 - t) * first_a
+                h += t * first_b
+                for W_a, W_b, b_a, b_b in deeper:
+                    np.maximum(h, 0.0, out=h)
+                    h = h @ ((1 - t) * W_a + t * W_b).T
+                    h += (1 - t) * b_a + t * b_b
+                yield rows, k, h
+
+    def _first_layers(self, path: int, number: int) -> tuple[FloatArray, FloatArray]:
+        """Return the first layers of both ends before their activation, on a block of the inputs."""
+        if (path, number) in self._kept:
+            return self._kept[path, number]
+        X = self.loss.X[self._blocks[number]]
+        first_a, first_b = (X @ net.weights[0].T + net.biases[0] for net in (self.nets_a[path], self.nets_b[path]))
+        if self._keep:
+            self._kept[path, number] = first_a, first_b
+        return first_a, first_b
+
+    def _mean(self, paths: IntArray, positions: FloatArray, terms: Any) -> FloatArray:
+        found = np.zeros(positions.shape)
+        for q, path in enumerate(paths):
+            for rows, k, outputs in self.outputs(int(path), positions[q]):
+                found[q, k] += terms(outputs, rows).sum()
+        return found / len(self.loss)
