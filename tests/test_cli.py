@@ -14,6 +14,7 @@ import pytest
 
 import lmctheory as lmc
 from lmctheory import cli
+from lmctheory.cli.output import show_trained
 
 ROOT = Path(__file__).parents[1]
 TEACHER = lmc.orthonormal_teacher(2, 3)
@@ -156,7 +157,7 @@ def test_progress_rewrites_its_line_on_a_terminal(monkeypatch):
     terminal.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", terminal)
     for done in (1, 2):
-        cli._progress(done, 2)
+        show_trained(done, 2)
     assert terminal.getvalue() == "\rtrained 1 of 2\rtrained 2 of 2\n"
 
 
