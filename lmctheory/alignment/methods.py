@@ -6,9 +6,11 @@ import warnings
 from typing import Literal, overload
 
 from lmctheory import _checks
+from lmctheory._checks import Rng
 from lmctheory.alignment.alignment import Alignment
-from lmctheory.alignment.assignment import SIMILARITIES, Assignment, by_similarity
+from lmctheory.alignment.assignment import N_ORDERS, Assignment, by_similarity
 from lmctheory.alignment.exact import MAX_WIDTH, ExactAlignment, by_complete_search
+from lmctheory.alignment.similarity import SIMILARITIES
 from lmctheory.alignment.swaps import SwapAlignment, by_swaps
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
 from lmctheory.networks import LayeredNet, Network, TwoLayerNet, same_architecture
@@ -23,21 +25,25 @@ METHODS = (*SIMILARITIES, "barrier", "exact")
 def align(
     net_a: Network, net_b: Network, method: Literal["weights", "activations"] = ..., *,
     objective: TwoLayerNet | Objective | None = ..., inputs: str = ..., grid_size: int = ..., time_limit: None = ...,
+    n_orders: int = ..., rng: Rng = ...,
 ) -> Assignment: ...
 @overload
 def align(
     net_a: Network, net_b: Network, method: Literal["barrier"], *,
     objective: TwoLayerNet | Objective, inputs: str = ..., grid_size: int = ..., time_limit: None = ...,
+    n_orders: int = ..., rng: Rng = ...,
 ) -> SwapAlignment: ...
 @overload
 def align(
-    net_a: Network, net_b: Network, method: Literal["exact"], *,
+    net_a: TwoLayerNet, net_b: TwoLayerNet, method: Literal["exact"], *,
     objective: TwoLayerNet | Objective, inputs: str = ..., grid_size: int = ..., time_limit: float | None = ...,
+    n_orders: int = ..., rng: Rng = ...,
 ) -> ExactAlignment: ...
 @overload
 def align(
     net_a: Network, net_b: Network, method: str = ..., *,
     objective: TwoLayerNet | Objective | None = ..., inputs: str = ..., grid_size: int = ..., time_limit: float | None = ...,
+    n_orders: int = ..., rng: Rng = ...,
 ) -> Alignment: ...
 # fmt: on
 
@@ -51,6 +57,8 @@ def align(
     inputs: str = "gaussian",
     grid_size: int = GRID_SIZE,
     time_limit: float | None = None,
+    n_orders: int = N_ORDERS,
+    rng: Rng = 0,
 ) -> Alignment:
     """Return a permutation that matches the neurons of `net_b` to those of `net_a`.
 
@@ -141,22 +149,25 @@ def align(
     """
     same_architecture("net_a", net_a, "net_b", net_b)
     _checks.choice("method", method, METHODS)
+    n_orders = _checks.integer("n_orders", n_orders, 1)
     if time_limit is not None:
         time_limit = _checks.real("time_limit", time_limit, positive=True)
         if method != "exact":
             raise InvalidInputError(f"time_limit belongs to method='exact', got {time_limit} with {method!r}")
-    if isinstance(net_a, LayeredNet) or isinstance(net_b, LayeredNet):
-        raise InvalidInputError(f"net_a must be a TwoLayerNet, got {net_a!r}")
-    if method in SIMILARITIES:
-        return by_similarity(net_a, net_b, method)
-    if objective is None:
-        raise InvalidInputError(f"objective must be given with method={method!r}, which minimises the barrier, got None")
-    loss = as_objective(objective, inputs)
-    if not isinstance(loss, PopulationLoss):
-        raise InvalidInputError(f"objective must be a population loss with method={method!r}, got a {type(loss).__name__}")
-    loss.check("net_a", net_a)
+    if method == "weights":
+        return by_similarity(net_a, net_b, method, None, n_orders, rng)
+    if objective is None and (method != "activations" or isinstance(net_a, LayeredNet)):
+        why = "needs data for a LayeredNet" if method == "activations" else "minimises the barrier"
+        raise InvalidInputError(f"objective must be given with method={method!r}, which {why}, got None")
+    loss = None if objective is None else as_objective(objective, inputs)
+    if loss is not None:
+        loss.check("net_a", net_a)
+    if loss is None or method == "activations":
+        return by_similarity(net_a, net_b, method, loss)
     if method == "barrier":
-        return by_swaps(loss, net_a, net_b, grid_size)
+        return by_swaps(loss, net_a, net_b, grid_size, n_orders, rng)
+    if isinstance(net_a, LayeredNet) or isinstance(net_b, LayeredNet) or not isinstance(loss, PopulationLoss):
+        raise InvalidInputError(f"objective must be a population loss with method='exact', got a {type(loss).__name__}")
     if net_a.width > MAX_WIDTH:
         raise InvalidInputError(f"net_a must have at most {MAX_WIDTH} neurons with method='exact', got {net_a.width}")
     found = by_complete_search(loss, net_a, net_b, grid_size, time_limit)
