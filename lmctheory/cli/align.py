@@ -7,22 +7,23 @@ from typing import Any
 
 import lmctheory as lmc
 from lmctheory._files import atomic_file
-from lmctheory.cli.files import load_network, writing
-from lmctheory.cli.options import command, inputs
+from lmctheory.cli.files import load_networks, writing
+from lmctheory.cli.objective import MISSING, chosen_objective, declare_objective
+from lmctheory.cli.options import command, layer_names
 from lmctheory.cli.output import Report, permutation_text, written
 from lmctheory.errors import InvalidInputError
 
 
 def align(options: argparse.Namespace) -> Report:
     """The permutation that matches one network to another."""
-    net_a, net_b = map(load_network, (options.A, options.B))
-    if options.teacher is None and options.method in ("barrier", "exact"):
-        raise InvalidInputError(f"--teacher must be given with --method {options.method}, which minimises the barrier")
-    teacher = None if options.teacher is None else load_network(options.teacher)
-    found = lmc.align(net_a, net_b, options.method, objective=teacher, inputs=options.inputs, time_limit=options.time_limit)
+    objective = chosen_objective(options)
+    if objective is None and options.method in ("barrier", "exact"):
+        raise InvalidInputError(f"{MISSING} with --method {options.method}, which minimises the barrier")
+    net_a, net_b = load_networks((options.A, options.B), options.names)
+    found = lmc.align(net_a, net_b, options.method, objective=objective, time_limit=options.time_limit)
     if options.out is not None:
         with writing(options.out):
-            net_b.permute(found.permutation).save(options.out)
+            lmc.save_network(net_b.permute(found.permutation), options.out)
     if options.permutation is not None:
         import numpy as np
 
@@ -64,15 +65,16 @@ def declare(commands: Any) -> None:
         "Print and save the permutation of the neurons of B that matches them to those of A.",
         "  lmctheory align A.npz B.npz\n"
         "  lmctheory align A.npz B.npz --method activations --out aligned.npz --permutation permutation.npy\n"
-        "  lmctheory align A.npz B.npz --method exact --teacher T.npz --time-limit 60",
+        "  lmctheory align A.npz B.npz --method exact --teacher T.npz --time-limit 60\n"
+        "  lmctheory align A.safetensors B.safetensors --method activations --data digits --out aligned.safetensors",
     )
     sub.add_argument("A", help="network that stays as it is")
     sub.add_argument("B", help="network to permute")
     sub.add_argument("--method", default="weights", help="weights (default), activations, barrier or exact")
-    sub.add_argument("--teacher", metavar="T", help="the target network, needed by barrier and exact")
-    inputs(sub)
+    declare_objective(sub)
+    layer_names(sub)
     sub.add_argument("--time-limit", type=float, metavar="SECONDS", help="of exact (default: none)")
-    sub.add_argument("--out", metavar="FILE", help="write B, permuted, as .npz")
+    sub.add_argument("--out", metavar="FILE", help="write B, permuted, as .npz or .safetensors")
     sub.add_argument(
         "--permutation", metavar="FILE", help="write the gather indices as .npy: new neuron i is old neuron permutation[i]"
     )

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import lmctheory as lmc
 from lmctheory.errors import InvalidInputError
 
 
-def load_network(path: str) -> lmc.TwoLayerNet:
+def load_teacher(path: str) -> lmc.TwoLayerNet:
+    """Return the two-layer network in the file."""
     with about(path):
         return lmc.TwoLayerNet.load(path)
+
+
+def load_networks(paths: Sequence[str], names: str | None = None) -> list[lmc.TwoLayerNet | lmc.LayeredNet]:
+    """Return the networks in files of named weights; where kinds differ, all as layered ones."""
+    found = []
+    for path in paths:
+        with about(path):
+            found.append(lmc.load_network(path, None if names is None else names.split(",")))
+    if len({type(net) for net in found}) > 1:
+        return [net if isinstance(net, lmc.LayeredNet) else lmc.LayeredNet.from_two_layer(net) for net in found]
+    return found
 
 
 @contextmanager

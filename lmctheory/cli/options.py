@@ -34,8 +34,9 @@ def command(
     return sub
 
 
-def inputs(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--inputs", default="gaussian", metavar="LAW", help="gaussian (default) or sphere")
+def layer_names(sub: argparse.ArgumentParser) -> None:
+    text = "layers in the files, from the input on, as fc1,fc2,head, where their order is not in the names"
+    sub.add_argument("--names", metavar="LAYERS", help=text)
 
 
 def plot(sub: argparse.ArgumentParser, name: str) -> None:

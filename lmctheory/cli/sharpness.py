@@ -7,17 +7,17 @@ import math
 from typing import Any
 
 import lmctheory as lmc
-from lmctheory.cli.files import about, load_network
-from lmctheory.cli.options import command, inputs
+from lmctheory.cli.files import about, load_teacher
+from lmctheory.cli.options import command
 from lmctheory.cli.output import Report
 
 
 def sharpness(options: argparse.Namespace) -> Report:
     """The largest Hessian eigenvalue at each network."""
-    teacher = load_network(options.teacher)
+    teacher = load_teacher(options.teacher)
     found = []
     for path in options.networks:
-        net = load_network(path)
+        net = load_teacher(path)
         with about(path):
             value = lmc.sharpness(net, teacher, options.inputs)
             found.append(
@@ -52,4 +52,4 @@ def declare(commands: Any) -> None:
     )
     sub.add_argument("networks", nargs="+", metavar="NETWORK")
     sub.add_argument("--teacher", required=True, metavar="T", help="the target network")
-    inputs(sub)
+    sub.add_argument("--inputs", default="gaussian", metavar="LAW", help="gaussian (default) or sphere")

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from lmctheory import _checks
 from lmctheory.errors import InvalidInputError
 from lmctheory.interop.extras import needs
-from lmctheory.networks import LayeredNet, Network
-from lmctheory.objectives.data import layered
+from lmctheory.networks import LayeredNet, Network, TwoLayerNet, as_layered
 
 CONVOLUTIONS = ("Conv1d", "Conv2d", "Conv3d")
 LAST = ("Softmax", "LogSoftmax", "Sigmoid", "LogSigmoid")
@@ -99,7 +99,9 @@ def to_torch(net: Network) -> Any:
     with needs("PyTorch", "to_torch", "torch"):
         import torch
 
-    net = layered(net)
+    if not isinstance(net, LayeredNet):
+        _checks.instance("net", net, TwoLayerNet)
+    net = as_layered(net)
     modules: list[Any] = []
     for W, b in zip(net.weights, net.biases, strict=True):
         linear = torch.nn.Linear(W.shape[1], W.shape[0], dtype=torch.float64, device="cpu")
