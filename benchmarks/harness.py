@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-PACKAGES = ("lmctheory", "numpy", "scipy", "numba", "torch", "jax")
+PACKAGES = ("lmctheory", "numpy", "scipy", "numba", "torch", "jax", "scikit-learn", "rebasin")
 
 
 @dataclass(frozen=True)

@@ -203,9 +203,8 @@ def accuracy_plot(
                 raise InvalidInputError(f"{name}[{label!r}] must hold one value a position, {len(positions)}, got {len(array)}")
             every = max(1, len(array) // 8)
             ax.plot(positions, array, line, lw=1.4, color=color, marker=marker, ms=4, markevery=every, label=label)
-    axes[0].set(ylabel="loss")
-    axes[0].set_ylim(bottom=0.0)
-    axes[1].set(ylabel="accuracy", xlabel="position $t$ from A to B", ylim=(0.0, 1.02))
+    axes[0].set(ylabel="loss", ylim=(0.0, None))
+    axes[1].set(ylabel="accuracy", xlabel="position $t$ from A to B")
     axes[0].legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2, ncols=len(losses), frameon=False)
     return axes[0], axes[1]
 
