@@ -7,6 +7,14 @@ from .alignment import Assignment as Assignment
 from .alignment import ExactAlignment as ExactAlignment
 from .alignment import SwapAlignment as SwapAlignment
 from .alignment import align as align
+from .certificates import Certificate as Certificate
+from .certificates import Enclosure as Enclosure
+from .certificates import GradientCertificate as GradientCertificate
+from .certificates import HessianCertificate as HessianCertificate
+from .certificates import LossCertificate as LossCertificate
+from .certificates import certify_gradient as certify_gradient
+from .certificates import certify_hessian as certify_hessian
+from .certificates import certify_loss as certify_loss
 from .connectivity import Barrier as Barrier
 from .connectivity import barrier as barrier
 from .connectivity import pairwise_barriers as pairwise_barriers

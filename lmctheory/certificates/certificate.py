@@ -1,0 +1,167 @@
+"""What all certificates share: exact numbers, and files of which nothing can be changed unnoticed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from fractions import Fraction
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmctheory._checks import FloatArray
+from lmctheory._files import atomic_file, read_json
+from lmctheory.certificates.balls import arb
+from lmctheory.errors import InvalidInputError
+from lmctheory.networks import TwoLayerNet
+
+FORMAT = "lmctheory certificate"
+VERSION = 1
+DIGITS = 25  # at most so many are printed
+
+
+@dataclass(frozen=True)
+class Enclosure:
+    """A real number that is proved to lie within `radius` of `midpoint`; both are exact.
+
+    Attributes
+    ----------
+    midpoint, radius : Fraction
+        Dyadic; the radius is not negative.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> found = lmc.certify_loss(lmc.TwoLayerNet([[0.0, 1.0]]), lmc.orthonormal_teacher(1, 2), digits=20)
+    >>> print(found.loss)  # 1 - 1/pi
+    0.6816901138162093284622325 +/- 2.1e-39
+    >>> 0.6 < found.loss.lower < found.loss.upper < 0.7
+    True
+    """
+
+    midpoint: Fraction
+    radius: Fraction
+
+    @staticmethod
+    def of(ball: arb) -> Enclosure:
+        """Return the exact numbers of a ball."""
+        return Enclosure(dyadic(ball.mid()), dyadic(ball.rad()))
+
+    @staticmethod
+    def between(lower: Fraction, upper: Fraction) -> Enclosure:
+        """Return the interval with these ends."""
+        return Enclosure((lower + upper) / 2, (upper - lower) / 2)
+
+    @property
+    def lower(self) -> Fraction:
+        """The lower end."""
+        return self.midpoint - self.radius
+
+    @property
+    def upper(self) -> Fraction:
+        """The upper end."""
+        return self.midpoint + self.radius
+
+    def __contains__(self, value: object) -> bool:
+        """Whether an exact number or a float lies in the interval."""
+        return isinstance(value, int | float | Fraction) and self.lower <= value <= self.upper
+
+    def __str__(self) -> str:
+        if self.radius == 0:
+            return str(_decimal(self.midpoint, DIGITS).normalize())
+        shown = DIGITS
+        if self.midpoint:
+            ratio = abs(self.midpoint) / self.radius
+            shown = min(DIGITS, max(2, len(str(int(ratio))) + 1))
+        return f"{_decimal(self.midpoint, shown)} +/- {_decimal(self.radius, 2):.1e}"
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate(ABC):
+    """A statement with the data that prove it.
+
+    `save` writes it, `load_certificate` reads it, and `verify_certificate` proves it once more by code of its own.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def statement(self) -> str:
+        """What is proved, in a sentence."""
+
+    @abstractmethod
+    def content(self) -> dict[str, Any]:
+        """Return the data in the types of JSON, numbers in exact text."""
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON object of the file: format, version, kind, content, and a digest of all these."""
+        body = {"format": FORMAT, "version": VERSION, "kind": self.kind, **self.content()}
+        return {**body, "digest": digest(body)}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the certificate to `path` as JSON, atomically."""
+        with atomic_file(path, "w") as file:
+            json.dump(self.document(), file, indent=1)
+            file.write("\n")
+
+
+def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the JSON object of a certificate, refusing other files; nothing is proved by reading."""
+    document = read_json(path)
+    if document.get("format") != FORMAT or document.get("version") != VERSION:
+        raise InvalidInputError(f"{os.fspath(path)} must be a certificate of version {VERSION}")
+    return document
+
+
+def digest(body: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the canonical text of a JSON object."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def dyadic(exact: arb) -> Fraction:
+    """Return a ball of radius 0 as a fraction."""
+    mantissa, exponent = exact.man_exp()
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+
+
+def number_text(value: Fraction) -> str:
+    """Return a fraction as ``p/q``."""
+    return str(value)
+
+
+def network_text(net: TwoLayerNet) -> dict[str, Any]:
+    """Return the weights of a network as hexadecimal floats, which are exact."""
+    return {"W": [[value.hex() for value in row] for row in net.W.tolist()], "a": [value.hex() for value in net.a.tolist()]}
+
+
+def network_of(text: Mapping[str, Any]) -> TwoLayerNet:
+    """Return the network written by `network_text`."""
+    return TwoLayerNet([[float.fromhex(x) for x in row] for row in text["W"]], [float.fromhex(x) for x in text["a"]])
+
+
+def enclosure_text(value: Enclosure) -> list[str]:
+    """Return midpoint and radius as exact fractions."""
+    return [number_text(value.midpoint), number_text(value.radius)]
+
+
+def enclosure_of(text: list[str]) -> Enclosure:
+    """Return the enclosure written by `enclosure_text`."""
+    midpoint, radius = text
+    return Enclosure(Fraction(midpoint), Fraction(radius))
+
+
+def midpoints(enclosures: NDArray[np.object_]) -> FloatArray:
+    """Return the midpoints of an array of enclosures, rounded to floats."""
+    return np.vectorize(lambda e: float(e.midpoint), otypes=[float])(enclosures)
+
+
+def _decimal(value: Fraction, digits: int) -> Decimal:
+    context = Context(prec=digits)
+    return context.divide(Decimal(value.numerator), Decimal(value.denominator))
