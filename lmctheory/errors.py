@@ -25,5 +25,5 @@ class SchedulerError(LmcError, ConnectionError):
     """No scheduler answers at the given address."""
 
 
-class CertificationError(LmcError, ArithmeticError):
+class NotCertifiedError(LmcError, ArithmeticError):
     """What was to be certified could not be proved; the message says why."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, ClassVar
 
 import numpy as np
 from flint import arb_mat
 
 from lmctheory._checks import FloatArray
 from lmctheory.certificates.balls import arb, box, ctx, exact_row, exact_rows, root, total
+from lmctheory.certificates.certificate import Certificate, Enclosure, dyadic, enclosure_text, network_text, number_text
 from lmctheory.certificates.enclosures import gradient_enclosure, hessian_enclosure, loss_enclosure
-from lmctheory.errors import CertificationError
+from lmctheory.errors import NotCertifiedError
 from lmctheory.networks import TwoLayerNet
 from lmctheory.objectives import PopulationLoss
 
@@ -25,54 +28,69 @@ ATTEMPTS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class CertifiedMinimum:
-    """A proved local minimum of positive loss.
+class LocalMinimumCertificate(Certificate):
+    """A proof that there is exactly one critical point near a network, and that it is a local minimum of positive loss.
 
-    In the box ``|W - W_c| <= radius`` (the largest deviation of a weight) around the weights ``W_c`` of `center` there is exactly
-    one critical point ``W*``. All weights and bounds are float64 numbers that are meant exactly.
+    The box holds all weights that differ from those of `net` by at most `radius`, each. The critical point in it is called
+    ``W*``. The float64 weights and bounds are meant exactly.
 
     Attributes
     ----------
-    center : TwoLayerNet
-        ``W_c`` ``(m, d)`` with output weights a ``(m,)``.
+    net : TwoLayerNet
+        The centre of the box.
     teacher : TwoLayerNet
     radius : float
         A power of two.
     distance : float
-        ``|W* - W_c|``, in the Frobenius norm, is at most this.
+        At least the Frobenius norm of the difference between ``W*`` and the centre.
     curvature : float
-        No eigenvalue of the Hessian, anywhere in the box, is less than this positive number.
-    loss : tuple of float
-        Encloses the loss at ``W*``; the lower end is positive.
+        Positive, and at most the smallest eigenvalue of the Hessian, anywhere in the box.
+    loss : Enclosure
+        Of the loss at ``W*``; positive.
     moved : float
-        Largest deviation of a weight of the network that was given from `center`: 0 if that is the network itself, else at most
+        By how much a weight of the network that was given differs from the centre: 0 if that is the network itself, else at most
         `radius`.
     """
 
-    center: TwoLayerNet
+    kind: ClassVar[str] = "local-minimum"
+    net: TwoLayerNet
     teacher: TwoLayerNet
     radius: float
     distance: float
     curvature: float
-    loss: tuple[float, float]
+    loss: Enclosure
     moved: float
 
     @property
     def is_spurious(self) -> bool:
         """Whether loss zero is attained elsewhere: each teacher neuron has a student neuron whose output weight has its sign."""
-        a, b = self.center.a, self.teacher.a
+        a, b = self.net.a, self.teacher.a
         return bool(np.sum(a > 0) >= np.sum(b > 0) and np.sum(a < 0) >= np.sum(b < 0))
 
+    @property
+    def statement(self) -> str:
+        """What is proved, in a sentence."""
+        return (
+            f"the only critical point of the loss within {self.radius:.1e} of the weights, of width {self.net.width}, is a "
+            f"{'spurious ' if self.is_spurious else ''}local minimum, of loss {self.loss}"
+        )
 
-def certify_local_minimum(net: TwoLayerNet, teacher: TwoLayerNet) -> CertifiedMinimum:
+    def content(self) -> dict[str, Any]:
+        """Return the data in the types of JSON."""
+        bounds = {name: number_text(Fraction(getattr(self, name))) for name in ("radius", "distance", "curvature", "moved")}
+        networks = {"net": network_text(self.net), "teacher": network_text(self.teacher)}
+        return {**networks, **bounds, "loss": enclosure_text(self.loss)}
+
+
+def certify_local_minimum(net: TwoLayerNet, teacher: TwoLayerNet) -> LocalMinimumCertificate:
     """Prove that there is exactly one critical point in a box around `net`, and that it is a local minimum of positive loss.
 
     With g the gradient and H the Hessian of the population loss with respect to W, c the centre of the box X of radius r, and R a
     floating-point inverse of ``H(c)``:
 
-    - existence and uniqueness, by Krawczyk's operator: ``|R g(c)| < (1 - q) r`` with ``q = |I - R H(X)| < 1`` in the maximum norm;
-    - positive definiteness on X: Gershgorin discs in a floating-point eigenbasis bound the eigenvalues of ``H(c)`` from below, and
-      nowhere in X are they lower by more than the largest row sum of ``|H(X) - H(c)|``;
+    - existence and uniqueness, by Krawczyk's operator in the maximum norm: ``|R g(c)| < (1 - q) r``, ``q = |I - R H(X)| < 1``;
+    - positive definiteness on X: Gershgorin discs in a floating-point eigenbasis bound the eigenvalues of ``H(c)`` from below,
+      and nowhere in X are they lower by more than the largest row sum of ``|H(X) - H(c)|``;
     - loss: by convexity on X, ``L(c) - |g(c)|^2 / (2 mu) <= L(W*) <= L(c)``, with mu the curvature.
 
     Parameters
@@ -85,21 +103,23 @@ def certify_local_minimum(net: TwoLayerNet, teacher: TwoLayerNet) -> CertifiedMi
 
     Returns
     -------
-    CertifiedMinimum
+    LocalMinimumCertificate
 
     Raises
     ------
     InvalidInputError
         If input dimensions differ.
-    CertificationError
+    NotCertifiedError
         If this cannot be proved; the message says why. That is no proof of the contrary.
 
     Notes
     -----
-    Output weights are fixed, so that there is no rescaling symmetry, and a permutation of neurons leads to another box. Whatever is
-    flat is refused, not factored out: minima on a manifold (the global ones for m > M, a neuron split in two, components off the
-    teacher's span that a rotation carries along), and degenerate isolated ones. Zero neurons, at which the loss has no
-    gradient, are refused too.
+    Output weights are fixed, so that there is no rescaling symmetry, and a permutation of neurons leads to another box. Flat
+    directions are refused, not factored out: minima on a manifold (the global ones for m > M, those with components off the
+    teacher's span, which rotations carry along), and isolated ones with a singular Hessian. Zero neurons, at which the loss
+    has no gradient, are refused too.
+
+    What is proved rests on the correctness of Arb and of the closed forms [SS]; floating point only proposes.
 
     Costs ``O(m (m + M) d^2 + (m d)^3)`` operations on balls of 128 bits: 0.4 s for ``m = d = 12``, 4 s for 20.
 
@@ -110,14 +130,16 @@ def certify_local_minimum(net: TwoLayerNet, teacher: TwoLayerNet) -> CertifiedMi
     Examples
     --------
     >>> import lmctheory as lmc
-    >>> found = lmc.certify_local_minimum(lmc.TwoLayerNet([[0.5, 0.5]]), lmc.orthonormal_teacher(2, 2))
-    >>> found.curvature > 0.5, found.loss[0] > 0, found.is_spurious
-    (True, True, False)
+    >>> teacher = lmc.orthonormal_teacher(8, 8)
+    >>> net = lmc.train(teacher, width=8, learning_rate=1 / 8, rng=2, polish=True).networks[0]
+    >>> found = lmc.certify_local_minimum(net, teacher)
+    >>> found.is_spurious, found.radius > 1e-6, round(float(found.loss.midpoint), 6)
+    (True, True, 0.043016)
     """
     loss = PopulationLoss(teacher)
     loss.check("net", net)
     for i in np.flatnonzero(~net.W.any(axis=1)):
-        raise CertificationError(f"neuron {i} is zero: the loss has no gradient there")
+        raise NotCertifiedError(f"neuron {i} is zero: the loss has no gradient there")
     center, eigenvalues, eigenvectors = _refine(net, loss)
     moved = float(np.abs(center.W - net.W).max())
     with ctx.workprec(PRECISION):
@@ -129,22 +151,22 @@ def _refine(net: TwoLayerNet, loss: PopulationLoss) -> tuple[TwoLayerNet, FloatA
     for _ in range(NEWTON_STEPS):
         value, gradient = loss.value_and_gradient(net)
         if value <= loss.floor(net):
-            raise CertificationError(f"the loss, {value:.1e}, is zero up to rounding: a global minimum is not spurious")
+            raise NotCertifiedError(f"the loss, {value:.1e}, is zero up to rounding: a global minimum is not spurious")
         eigenvalues, eigenvectors = np.linalg.eigh(loss.hessian(net))
         if eigenvalues[0] <= FLAT * eigenvalues[-1]:
             flat = abs(eigenvalues[0]) <= FLAT * eigenvalues[-1]
-            reading = "a direction is flat" if flat else "no minimum is near"
-            raise CertificationError(f"the smallest eigenvalue of the Hessian is about {eigenvalues[0]:.1e}: {reading}")
+            reading = "a direction is flat" if flat else "this is no minimum"
+            raise NotCertifiedError(f"the smallest eigenvalue of the Hessian is about {eigenvalues[0]:.1e}: {reading}")
         step = eigenvectors @ ((gradient.ravel() @ eigenvectors) / eigenvalues)
         if np.abs(step).max() <= SETTLED:
             return net, eigenvalues, eigenvectors
         net = TwoLayerNet(net.W - step.reshape(net.W.shape), net.a)
-    raise CertificationError(f"Newton's iteration does not settle: its last step is {np.abs(step).max():.1e}")
+    raise NotCertifiedError(f"Newton's iteration does not settle: its last step is {np.abs(step).max():.1e}")
 
 
 def _prove(
     center: TwoLayerNet, teacher: TwoLayerNet, eigenvalues: FloatArray, eigenvectors: FloatArray, moved: float
-) -> CertifiedMinimum:
+) -> LocalMinimumCertificate:
     """Return the proof for the largest box, of a power of two, that it works for."""
     rows, (a, V, b) = exact_rows(center.W), (exact_row(center.a), exact_rows(teacher.W), exact_row(teacher.a))
     gradient = gradient_enclosure(rows, a, V, b).entries()
@@ -161,23 +183,23 @@ def _prove(
         if curvature > 0 and newton_step < (1 - contraction) * arb(radius):
             break
     else:
-        raise CertificationError(f"no box of radius {radius:.1e} or more passes Krawczyk's test with a positive definite Hessian")
+        raise NotCertifiedError(f"no box of radius {radius:.1e} or more passes Krawczyk's test with a positive definite Hessian")
     if moved > radius:
-        raise CertificationError(
-            f"the critical point that Newton's iteration finds differs by {moved:.1e} from the given weights, too far for one box: "
-            f"it is proved to be the only one up to {radius:.1e}"
+        raise NotCertifiedError(
+            f"the critical point that Newton's iteration finds differs by {moved:.1e} from the given weights, too far for one "
+            f"box: it is proved to be the only one up to {radius:.1e}"
         )
     size = root(total(entry * entry for entry in gradient))
     value = loss_enclosure(rows, a, V, b)
-    low = _below(value - size * size / (2 * arb(curvature)))
-    if low <= 0:
-        raise CertificationError(f"the loss is not proved positive: its lower bound is {low:.1e}")
-    distance = _above(size / arb(curvature))
-    return CertifiedMinimum(center, teacher, float(radius), distance, curvature, (low, _above(value)), moved)
+    lowest = (value - size * size / (2 * arb(curvature))).lower()
+    if not lowest > 0:
+        raise NotCertifiedError(f"the loss is not proved positive: its lower bound is {float(lowest):.1e}")
+    enclosure = Enclosure.between(dyadic(lowest), dyadic(value.upper()))
+    return LocalMinimumCertificate(center, teacher, float(radius), _above(size / arb(curvature)), curvature, enclosure, moved)
 
 
 def _smallest_eigenvalue(hessian: arb_mat, eigenvectors: FloatArray) -> arb:
-    """Return a lower bound of the eigenvalues of a symmetric matrix: ``x' H x >= min disc |Q^-1 x|^2`` and ``|x| <= |Q| |Q^-1 x|``."""
+    """Return a lower bound of the eigenvalues: ``x' H x >= (lowest disc) |Q^-1 x|^2`` and ``|x| <= |Q| |Q^-1 x|``."""
     basis = arb_mat(exact_rows(eigenvectors))
     discs = (basis.transpose() * hessian * basis).tolist()
     lowest = arb.pos_inf()

@@ -1,9 +1,9 @@
 """Checker of certified local minima, from their data alone: it shares no code with the search, nor its formulas and theorems.
 
-On the box ``X = {|W - c| <= r}`` in the maximum norm let no eigenvalue of the Hessian be less than mu > 0. With g the gradient at c,
-``L(W) >= L(c) - |g| |W - c| + mu |W - c|^2 / 2``, which on the boundary of X, where ``|W - c| >= r``, is more than ``L(c)`` if
-``2 |g| < mu r``. Then L has a minimum ``W*`` inside X; as L is strictly convex there, it has no other critical point; ``|W* - c|`` is
-at most ``|g| / mu``, and ``L(c) - |g|^2 / (2 mu) <= L(W*) <= L(c)``.
+On the box ``X = {|W - c| <= r}`` in the maximum norm let no eigenvalue of the Hessian be less than mu > 0. With g the gradient
+at c, ``L(W) >= L(c) - |g| |W - c| + mu |W - c|^2 / 2``, which on the boundary of X, where ``|W - c| >= r``, is more than
+``L(c)`` if ``2 |g| < mu r``. Then L has a minimum ``W*`` inside X; as L is strictly convex there, it has no other critical
+point; ``|W* - c|`` is at most ``|g| / mu``, and ``L(c) - |g|^2 / (2 mu) <= L(W*) <= L(c)``.
 
 With unit vectors ``^``, p the angle between u and v and n the unit vector orthogonal to u on the side of v [SS],
 
@@ -16,6 +16,8 @@ With unit vectors ``^``, p the angle between u and v and n the unit vector ortho
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
+from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -29,13 +31,15 @@ PRECISION = 160
 def refutations(data: Mapping[str, Any]) -> list[str]:
     """Return what in the certificate could not be confirmed; it holds if there is nothing.
 
-    `data` has the float64 numbers, as written by ``float.hex``: weights ``W`` ``(m, d)`` of the centre, ``a``, ``V``, ``b``, and the
-    bounds ``radius``, ``distance``, ``curvature``, ``loss`` (two numbers) and ``moved``.
+    `data` has weights ``W`` and ``a`` of the centre, `net`, and of the `teacher`, as written by ``float.hex``, and as fractions
+    the bounds `radius`, `distance`, `curvature` and `moved`, and midpoint and radius of `loss`.
     """
     with ctx.workprec(PRECISION):
-        W, V, a, b = (_exact(data[name]) for name in ("W", "V", "a", "b"))
-        radius, distance, curvature, moved = (arb(float.fromhex(data[k])) for k in ("radius", "distance", "curvature", "moved"))
-        low, high = _exact(data["loss"])
+        (W, a), (V, b) = (map(_weights, (data[name]["W"], data[name]["a"])) for name in ("net", "teacher"))
+        radius, distance, curvature, moved, middle, half = map(
+            _number, [*(data[name] for name in ("radius", "distance", "curvature", "moved")), *data["loss"]]
+        )
+        low, high = middle - half, middle + half
         X, c, m = np.vstack([W, V]), np.concatenate([a, -b]), len(W)
         loss, gradient, _ = _derivatives(X, c, m)
         size = arb(sum(g * g for g in gradient.ravel()).upper()).sqrt()
@@ -53,12 +57,17 @@ def refutations(data: Mapping[str, Any]) -> list[str]:
     return [claim for claim, confirmed in claims.items() if not confirmed]
 
 
-def _exact(numbers: Any) -> Balls:
-    return np.vectorize(lambda text: arb(float.fromhex(text)), otypes=[object])(np.asarray(numbers))
+def _weights(texts: Any) -> Balls:
+    return np.vectorize(lambda text: arb(float.fromhex(text)), otypes=[object])(np.asarray(texts))
+
+
+def _number(text: str) -> arb:
+    numerator, denominator = Fraction(text).as_integer_ratio()
+    return arb(numerator) / arb(denominator)
 
 
 def _derivatives(X: Balls, c: Balls, m: int) -> tuple[arb, Balls, Balls]:
-    """Return loss, gradient ``(m, d)`` and Hessian ``(m d, m d)`` for students over teachers, ``X = [W; V]`` and ``c = (a, -b)``."""
+    """Return loss, gradient ``(m, d)`` and Hessian ``(m d, m d)`` for ``X = [W; V]`` and ``c = (a, -b)``."""
     n, d = X.shape
     norms = np.array([arb(square).sqrt() for square in (X * X).sum(axis=1)])
     U = X / norms[:, None]
@@ -72,7 +81,7 @@ def _derivatives(X: Balls, c: Balls, m: int) -> tuple[arb, Balls, Balls]:
                 continue
             cosine, weight = cosines[i, j], c[i] * c[j] / arb.pi()
             sine = _root((1 - cosine) * (1 + cosine))
-            supplement = arb.atan2(sine, -cosine)
+            supplement = arb.pi() - arb.atan2(sine, cosine) if cosine > 0 else arb.atan2(sine, -cosine)
             loss += weight * norms[i] * norms[j] * (sine + supplement * cosine) / 2
             if i >= m:
                 continue
@@ -108,6 +117,9 @@ def _smallest_eigenvalue(hessian: Balls) -> arb:
     bounds = [2 * row[i] - sum(map(abs, row)) if row[i] > 0 else arb.neg_inf() for i, row in enumerate(discs)]
     if not all(bound > 0 for bound in bounds):
         return arb.neg_inf()
-    lowest = arb(min(float(bound.lower()) for bound in bounds))
-    stretch = max(sum(map(abs, row)) for row in (Q.transpose() * Q).tolist())
-    return lowest / stretch - max(sum(entry.abs_upper() for entry in row) for row in hessian - exact)
+    lowest = reduce(arb.min, bounds)
+    return lowest / _largest_row_sum((Q.transpose() * Q).tolist()) - _largest_row_sum(hessian - exact)
+
+
+def _largest_row_sum(rows: Any) -> arb:
+    return reduce(arb.max, [sum(entry.abs_upper() for entry in row) for row in rows])
