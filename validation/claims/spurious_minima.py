@@ -215,9 +215,9 @@ CLAIM = Claim(
     source="[SS]",
     prediction="they exist for M = 6 to 20",
     rule="Runs from weights N(0, 1/d), m = M and m = M + 1, polished to a gradient norm of 1e-12. Existence at m = M is proved "
-    "if a run that ends at positive loss is certified, by Krawczyk's test in ball arithmetic, and the certificate confirmed by the "
-    "independent checker. Supported if that holds for every M and, for every M >= 8, the Clopper-Pearson interval of the share "
-    "of runs in spurious minima at m = M lies above that at m = M + 1, at 95 % for all together, unsettled runs counted on "
+    "if a run that ends at positive loss is certified, by Krawczyk's test in ball arithmetic, and the certificate confirmed by "
+    "the independent checker. Supported if that holds for every M and, for every M >= 8, the Clopper-Pearson interval of the "
+    "share of runs in spurious minima at m = M lies above that at m = M + 1, at 95 % for all together, unsettled runs counted on "
     "either side. Refuted if at some M none of the candidates can be certified, or an order is reversed with certainty.",
     control="The same rule with planted candidates: global minima, isolated, with a zero neuron and on a manifold, the saddle at "
     "which all neurons are the same, the one that comes of splitting a neuron, displaced minima, and a minimum with a flat "
