@@ -32,10 +32,10 @@ COLUMNS = ("low", "high", "radius", "distance", "curvature", "confirmed")
 def plan(context: Context) -> list[dict[str, Any]]:
     """Return the requests: runs by teacher width M, at m = M and m = M + 1."""
     quick = {6: (2048, 256), 7: (512, 256), **{M: (256, 256) for M in range(8, 13)}}
-    full = {6: (10_240, 4096), 7: (4096, 4096), 8: (2048, 4096), 9: (2048, 10_240), **{M: (2048, 4096) for M in range(10, 13)}}
-    full |= {M: (512, 512) for M in range(13, 21)}
+    full = {6: (6144, 2048), 7: (4096, 2048), 8: (2048, 2048), 9: (2048, 6144), **{M: (1024, 2048) for M in range(10, 13)}}
+    full |= {M: (256, 256) for M in range(13, 21)}
     runs = context.pick(quick=quick, full=full)
-    most = context.pick(quick=1, full=3)
+    most = context.pick(quick=1, full=2)
     return [{"M": M, "width": M + more, "n_runs": runs[M][more], "most": most} for M in runs for more in (0, 1)]
 
 
