@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from typing import TypeAlias
 
 from lmctheory._checks import FloatArray
 from lmctheory.errors import MissingDependencyError
 
 try:
-    from flint import arb, ctx
+    from flint import arb, ctx, fmpq
 except ImportError as error:
     raise MissingDependencyError("certificates need python-flint: pip install 'lmctheory[certify]'") from error
 
 Row: TypeAlias = Sequence[arb]
 Rows: TypeAlias = Sequence[Row]
 
-__all__ = ["Row", "Rows", "arb", "between", "box", "ctx", "dot", "exact_row", "exact_rows", "root", "total"]
+__all__ = ["Row", "Rows", "arb", "between", "box", "ctx", "dot", "exact_row", "exact_rows", "fraction", "root", "total"]
 
 
 def exact_row(values: FloatArray) -> list[arb]:
@@ -38,6 +39,11 @@ def box(rows: Rows, radius: arb | float) -> list[list[arb]]:
 def between(low: arb | int, high: arb | int) -> arb:
     """Return a ball that contains the interval from `low` to `high`."""
     return arb(low).union(arb(high))
+
+
+def fraction(value: Fraction) -> arb:
+    """Return a rational number; dyadic ones of few bits are exact."""
+    return arb(fmpq(value.numerator, value.denominator))
 
 
 def dot(u: Row, v: Row) -> arb:

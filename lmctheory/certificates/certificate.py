@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lmctheory._checks import FloatArray
 from lmctheory._files import atomic_file, read_json
 from lmctheory.certificates.balls import arb
-from lmctheory.errors import InvalidInputError
+from lmctheory.errors import CertificateError, InvalidInputError
 from lmctheory.networks import TwoLayerNet
 
 FORMAT = "lmctheory certificate"
@@ -40,7 +40,7 @@ class Enclosure:
     >>> import lmctheory as lmc
     >>> found = lmc.certify_loss(lmc.TwoLayerNet([[0.0, 1.0]]), lmc.orthonormal_teacher(1, 2), digits=20)
     >>> print(found.loss)  # 1 - 1/pi
-    0.6816901138162093284622325 +/- 2.1e-39
+    0.6816901138162093284622 +/- 6.8e-21
     >>> 0.6 < found.loss.lower < found.loss.upper < 0.7
     True
     """
@@ -100,6 +100,11 @@ class Certificate(ABC):
     def content(self) -> dict[str, Any]:
         """Return the data in the types of JSON, numbers in exact text."""
 
+    @classmethod
+    @abstractmethod
+    def of_content(cls, content: Mapping[str, Any]) -> Certificate:
+        """Return the certificate with this content; nothing is proved by reading."""
+
     def document(self) -> dict[str, Any]:
         """Return the JSON object of the file: format, version, kind, content, and a digest of all these."""
         body = {"format": FORMAT, "version": VERSION, "kind": self.kind, **self.content()}
@@ -112,12 +117,34 @@ class Certificate(ABC):
             file.write("\n")
 
 
-def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the JSON object of a certificate, refusing other files; nothing is proved by reading."""
+def load_certificate(path: str | os.PathLike[str]) -> Certificate:
+    """Return the certificate in a file written by `Certificate.save`; `verify_certificate` proves it.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file cannot be read or is not a certificate of this version.
+    CertificateError
+        If it has been changed since it was written.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import lmctheory as lmc
+    >>> teacher = lmc.orthonormal_teacher(1, 2)
+    >>> path = os.path.join(tempfile.mkdtemp(), "loss.json")
+    >>> lmc.certify_loss(lmc.TwoLayerNet([[0.0, 1.0]]), teacher, digits=10).save(path)
+    >>> print(lmc.load_certificate(path).statement)
+    the population loss of the network of width 1 is 0.681690113816 +/- 5.8e-11
+    """
     document = read_json(path)
-    if document.get("format") != FORMAT or document.get("version") != VERSION:
+    kinds = {kind.kind: kind for kind in Certificate.__subclasses__()}
+    if (document.get("format"), document.get("version")) != (FORMAT, VERSION) or document.get("kind") not in kinds:
         raise InvalidInputError(f"{os.fspath(path)} must be a certificate of version {VERSION}")
-    return document
+    content = {key: value for key, value in document.items() if key != "digest"}
+    if document.get("digest") != digest(content):
+        raise CertificateError(f"{os.fspath(path)} has been changed: its digest does not fit")
+    return kinds[document["kind"]].of_content(content)
 
 
 def digest(body: Mapping[str, Any]) -> str:
@@ -131,9 +158,12 @@ def dyadic(exact: arb) -> Fraction:
     return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
-def number_text(value: Fraction) -> str:
-    """Return a fraction as ``p/q``."""
-    return str(value)
+def power_of_two_below(value: Fraction) -> Fraction:
+    """Return the largest power of two that is at most `value`, or 0 for 0."""
+    if value == 0:
+        return Fraction(0)
+    power = Fraction(2) ** (value.numerator.bit_length() - value.denominator.bit_length())
+    return power if power <= value else power / 2
 
 
 def network_text(net: TwoLayerNet) -> dict[str, Any]:
@@ -148,13 +178,18 @@ def network_of(text: Mapping[str, Any]) -> TwoLayerNet:
 
 def enclosure_text(value: Enclosure) -> list[str]:
     """Return midpoint and radius as exact fractions."""
-    return [number_text(value.midpoint), number_text(value.radius)]
+    return [str(value.midpoint), str(value.radius)]
 
 
 def enclosure_of(text: list[str]) -> Enclosure:
     """Return the enclosure written by `enclosure_text`."""
     midpoint, radius = text
     return Enclosure(Fraction(midpoint), Fraction(radius))
+
+
+def enclosures_of(text: list[list[list[str]]]) -> NDArray[np.object_]:
+    """Return the matrix of enclosures written entry by entry."""
+    return np.array([[enclosure_of(entry) for entry in row] for row in text], dtype=object)
 
 
 def midpoints(enclosures: NDArray[np.object_]) -> FloatArray:

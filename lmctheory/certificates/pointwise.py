@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 from lmctheory import _checks
 from lmctheory._checks import FloatArray
 from lmctheory.certificates.balls import arb, ctx, exact_row, exact_rows
-from lmctheory.certificates.certificate import Certificate, Enclosure, enclosure_text, midpoints, network_text
+from lmctheory.certificates.certificate import (
+    Certificate,
+    Enclosure,
+    enclosure_of,
+    enclosure_text,
+    enclosures_of,
+    midpoints,
+    network_of,
+    network_text,
+    power_of_two_below,
+)
 from lmctheory.certificates.enclosures import (
     gradient_enclosure,
     hessian_enclosure,
@@ -28,6 +38,7 @@ from lmctheory.objectives import PopulationLoss
 
 FIRST_PRECISION, MAX_PRECISION = 128, 8192  # bits
 DIGITS = 30
+ROOM = 2**20  # by which the radii that are stated exceed those computed, so that any correct computation can confirm them
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +74,11 @@ class LossCertificate(Certificate):
             "net": network_text(self.net), "teacher": network_text(self.teacher), "loss": enclosure_text(self.loss),
             "digits": self.digits, "precision": self.precision,
         }  # fmt: skip
+
+    @classmethod
+    def of_content(cls, content: Mapping[str, Any]) -> LossCertificate:
+        """Return the certificate with this content."""
+        return cls(*_networks(content), enclosure_of(content["loss"]), content["digits"], content["precision"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +125,12 @@ class GradientCertificate(Certificate):
             "digits": self.digits, "precision": self.precision,
         }  # fmt: skip
 
+    @classmethod
+    def of_content(cls, content: Mapping[str, Any]) -> GradientCertificate:
+        """Return the certificate with this content."""
+        W, a = enclosures_of(content["W"]), enclosures_of([content["a"]])[0]
+        return cls(*_networks(content), W, a, content["digits"], content["precision"])
+
 
 @dataclass(frozen=True, eq=False)
 class HessianCertificate(Certificate):
@@ -150,6 +172,11 @@ class HessianCertificate(Certificate):
             "hessian": [[enclosure_text(entry) for entry in row] for row in self.hessian],
             "digits": self.digits, "precision": self.precision,
         }  # fmt: skip
+
+    @classmethod
+    def of_content(cls, content: Mapping[str, Any]) -> HessianCertificate:
+        """Return the certificate with this content."""
+        return cls(*_networks(content), enclosures_of(content["hessian"]), content["digits"], content["precision"])
 
 
 def certify_loss(net: TwoLayerNet, teacher: TwoLayerNet, digits: int = DIGITS) -> LossCertificate:
@@ -195,7 +222,7 @@ def certify_loss(net: TwoLayerNet, teacher: TwoLayerNet, digits: int = DIGITS) -
     >>> print(lmc.certify_loss(lmc.TwoLayerNet([[0.5, 0], [0, 1], [0.5, 0]]), teacher).loss)
     0
     >>> print(lmc.certify_loss(lmc.TwoLayerNet([[0.1, 0], [0, 1], [0.9, 0]]), teacher, digits=5).loss)
-    3.851859888774471706111956E-34 +/- 1.6e-76
+    3.851860E-34 +/- 2.9e-39
     """
     _check(net, teacher)
     digits = _checks.integer("digits", digits, 1)
@@ -208,7 +235,8 @@ def certify_loss(net: TwoLayerNet, teacher: TwoLayerNet, digits: int = DIGITS) -
 def certify_gradient(net: TwoLayerNet, teacher: TwoLayerNet, digits: int = DIGITS) -> GradientCertificate:
     """Return proved enclosures of the gradient of the population loss with respect to W and a.
 
-    It is the gradient of `population_gradient`, zero at zero neurons. Parameters and errors as for `certify_loss`; the radius of every entry is at most ``10^-digits`` of the largest entry.
+    It is the gradient of `population_gradient`, zero at zero neurons. Parameters and errors as for `certify_loss`; the radius of
+    every entry is at most ``10^-digits`` of the largest entry.
 
     Warns
     -----
@@ -220,7 +248,7 @@ def certify_gradient(net: TwoLayerNet, teacher: TwoLayerNet, digits: int = DIGIT
     --------
     >>> import lmctheory as lmc
     >>> found = lmc.certify_gradient(lmc.TwoLayerNet([[2.0, 1.0]]), lmc.orthonormal_teacher(1, 2), digits=20)
-    >>> found.midpoints.round(6), found.W[0, 0].radius < 1e-20
+    >>> found.midpoints.round(6), found.W[0, 0].radius < 1e-19
     (array([[1.02026 , 0.936338]]), True)
     """
     _check(net, teacher)
@@ -241,8 +269,8 @@ def certify_gradient(net: TwoLayerNet, teacher: TwoLayerNet, digits: int = DIGIT
 def certify_hessian(net: TwoLayerNet, teacher: TwoLayerNet, digits: int = DIGITS) -> HessianCertificate:
     """Return proved enclosures of the Hessian of the population loss with respect to W.
 
-    It is that of `population_hessian`, zero in the blocks of zero neurons. Parameters and errors as for `certify_loss`; the radius of every entry is at most ``10^-digits`` of the largest entry. The
-    Hessian is exactly 0 only where every neuron is zero or has output weight 0; it is then returned as such.
+    It is that of `population_hessian`, zero in the blocks of zero neurons. Parameters and errors as for `certify_loss`; the
+    radius of every entry is at most ``10^-digits`` of the largest entry.
 
     Notes
     -----
@@ -253,12 +281,16 @@ def certify_hessian(net: TwoLayerNet, teacher: TwoLayerNet, digits: int = DIGITS
     >>> import lmctheory as lmc
     >>> found = lmc.certify_hessian(lmc.TwoLayerNet([[1.0, 0.0], [0.0, 1.0]]), lmc.orthonormal_teacher(2, 2), digits=20)
     >>> print(found.hessian[0, 3])  # 1/pi
-    0.3183098861837906715377675 +/- 2.1e-39
+    0.318309886183790671538 +/- 6.8e-21
     """
     _check(net, teacher)
     digits = _checks.integer("digits", digits, 1)
     found, precision = _refine(hessian_enclosure, net, teacher, digits)
     return HessianCertificate(net, teacher, found, digits, precision)
+
+
+def _networks(content: Mapping[str, Any]) -> tuple[TwoLayerNet, TwoLayerNet]:
+    return network_of(content["net"]), network_of(content["teacher"])
 
 
 def _check(net: TwoLayerNet, teacher: TwoLayerNet) -> None:
@@ -269,7 +301,7 @@ def _check(net: TwoLayerNet, teacher: TwoLayerNet) -> None:
 def _refine(
     enclose: Callable[..., arb_mat], net: TwoLayerNet, teacher: TwoLayerNet, digits: int
 ) -> tuple[NDArray[np.object_], int]:
-    """Return the enclosures, radii at most ``10^-digits`` of the largest entry, and the precision at which they are."""
+    """Return enclosures of radius ``10^-digits`` of the largest entry, rounded down to a power of two, and the bits needed."""
     precision = FIRST_PRECISION
     while True:
         with ctx.workprec(precision):
@@ -277,13 +309,16 @@ def _refine(
         found = np.array([[Enclosure.of(ball) for ball in row] for row in balls], dtype=object)
         size = max(abs(entry.midpoint) for entry in found.flat)
         radius = max(entry.radius for entry in found.flat)
-        if radius * 10**digits <= size:
-            return found, precision
+        stated = power_of_two_below(size / 10**digits)
+        if radius <= stated / ROOM:
+            break
         if precision >= MAX_PRECISION:
             warnings.warn(
                 f"{precision} bits do not give {digits} digits: all entries are at most {float(size + radius):.1e} and may be 0",
                 ConvergenceWarning,
                 stacklevel=3,
             )
-            return found, precision
+            stated = power_of_two_below(ROOM * radius)
+            break
         precision *= 2
+    return np.array([[Enclosure(entry.midpoint, stated) for entry in row] for row in found], dtype=object), precision
