@@ -23,6 +23,7 @@ import numpy as np
 from flint import arb, ctx, fmpq
 
 from lmctheory._files import read_json
+from lmctheory.certificates.verify_local_minimum import refutations
 from lmctheory.certificates.verify_segment import Segment
 from lmctheory.errors import CertificateError
 
@@ -382,10 +383,20 @@ def _may_be_below(net_a: Network, net_b: Network, teacher: Network, t: Fraction,
     return total < 0
 
 
+def check_local_minimum(body: Json) -> None:
+    """Check a local minimum: existence, uniqueness and curvature on a box, and the loss."""
+    names = {"net", "teacher", "radius", "distance", "curvature", "moved", "loss"}
+    require(body.keys() == names, "the entries of the certificate are not those of its kind")
+    require(len({len(network(body[name])[0][0]) for name in ("net", "teacher")}) == 1, "networks differ in input dimension")
+    unproved = refutations(body)
+    require(not unproved, f"not proved: {'; '.join(unproved)}")
+
+
 CHECKS: dict[str, Callable[[Json], None]] = {
     "loss": check_loss,
     "gradient": check_gradient,
     "hessian": check_hessian,
     "barrier": check_barrier,
     "barrier modulo permutation": check_modulo_permutation,
+    "local minimum": check_local_minimum,
 }
