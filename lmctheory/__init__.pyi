@@ -12,12 +12,14 @@ from .certificates import Certificate as Certificate
 from .certificates import Enclosure as Enclosure
 from .certificates import GradientCertificate as GradientCertificate
 from .certificates import HessianCertificate as HessianCertificate
+from .certificates import LocalMinimumCertificate as LocalMinimumCertificate
 from .certificates import LossCertificate as LossCertificate
 from .certificates import ModuloCertificate as ModuloCertificate
 from .certificates import certify_barrier as certify_barrier
 from .certificates import certify_barrier_modulo_permutation as certify_barrier_modulo_permutation
 from .certificates import certify_gradient as certify_gradient
 from .certificates import certify_hessian as certify_hessian
+from .certificates import certify_local_minimum as certify_local_minimum
 from .certificates import certify_loss as certify_loss
 from .certificates import load_certificate as load_certificate
 from .certificates import verify_certificate as verify_certificate
@@ -29,6 +31,7 @@ from .errors import ConvergenceWarning as ConvergenceWarning
 from .errors import InvalidInputError as InvalidInputError
 from .errors import LmcError as LmcError
 from .errors import MissingDependencyError as MissingDependencyError
+from .errors import NotCertifiedError as NotCertifiedError
 from .errors import SchedulerError as SchedulerError
 from .errors import StoreError as StoreError
 from .families import CycleConsistency as CycleConsistency

@@ -27,3 +27,7 @@ class StoreError(LmcError, OSError):
 
 class SchedulerError(LmcError, ConnectionError):
     """No scheduler answers at the given address."""
+
+
+class NotCertifiedError(LmcError, ArithmeticError):
+    """What was to be certified could not be proved; the message says why."""

@@ -23,6 +23,7 @@ import numpy as np
 from flint import arb, ctx, fmpq
 
 from lmctheory._files import read_json
+from lmctheory.certificates.verify_local_minimum import refutations
 from lmctheory.certificates.verify_segment import Segment
 from lmctheory.errors import CertificateError
 
@@ -382,10 +383,21 @@ def _may_be_below(net_a: Network, net_b: Network, teacher: Network, t: Fraction,
     return total < 0
 
 
+def check_local_minimum(body: Json) -> None:
+    """Check that there is exactly one critical point in a box, and that it is a local minimum of positive loss."""
+    names = {"net", "teacher", "radius", "distance", "curvature", "moved", "loss"}
+    require(body.keys() == names, "the entries of the certificate are not those of its kind")
+    net, teacher = network(body["net"]), network(body["teacher"])
+    require(len(net[0][0]) == len(teacher[0][0]), "student and teacher differ in input dimension")
+    for reason in refutations(body):
+        raise CertificateError(f"not proved: {reason}")
+
+
 CHECKS: dict[str, Callable[[Json], None]] = {
     "loss": check_loss,
     "gradient": check_gradient,
     "hessian": check_hessian,
     "barrier": check_barrier,
-    "barrier modulo permutation": check_modulo_permutation,
+    "modulo-permutation": check_modulo_permutation,
+    "local-minimum": check_local_minimum,
 }
