@@ -72,7 +72,7 @@ def test_candidates_are_certified_and_plants_are_not(cell):
     assert low == pytest.approx(cell["losses"].max(), abs=1e-13)
     assert confirmed == cell["candidates"] == 1  # all of them have the same loss
     document = json.loads(cell["document"])
-    assert document["kind"] == "local minimum"
+    assert document["kind"] == "local-minimum"
     assert refutations(document) == []
     assert cell["planted"] == 6
     assert cell["planted_certified"] == 0

@@ -110,7 +110,8 @@ def certify_barrier(
 ) -> BarrierCertificate:
     """Return a proved interval for the barrier on the segment between two networks, Gaussian inputs.
 
-    The barrier is ``max_{t in [0,1]} L(theta_t) - (1-t) L(theta_A) - t L(theta_B)``, ``theta_t = (1-t) theta_A + t perm theta_B``.
+    The barrier is ``max_{t in [0,1]} L(theta_t) - (1-t) L(theta_A) - t L(theta_B)``, with
+    ``theta_t = (1-t) theta_A + t perm(theta_B)``.
     The maximum is over the whole segment: [0, 1] is divided into cells, on each of which ball arithmetic bounds the excess from
     its value at the centre and its first two derivatives on the cell, until no bound is above the highest value found.
 

@@ -62,7 +62,7 @@ class LocalMinimumCertificate(Certificate):
         `radius`.
     """
 
-    kind: ClassVar[str] = "local minimum"
+    kind: ClassVar[str] = "local-minimum"
     net: TwoLayerNet
     teacher: TwoLayerNet
     radius: float

@@ -54,7 +54,7 @@ class ModuloCertificate(Certificate):
     is_tight : bool
     """
 
-    kind: ClassVar[str] = "barrier modulo permutation"
+    kind: ClassVar[str] = "modulo-permutation"
     best: BarrierCertificate
     height: Enclosure
     positions: FloatArray
