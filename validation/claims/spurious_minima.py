@@ -44,13 +44,13 @@ def experiment(context: Context) -> Outcome:
     requests = plan(context)
     parts = sweep_in_blocks(context, descents, requests, "n_runs", lambda _: RUNS_IN_BLOCK, _cost)
     rows = [_summary(request, part, len(requests)) for request, part in zip(requests, parts, strict=True)]
-    documents = [part["document"] for block in parts for part in block if part["document"]]
+    documents = [next((part["document"] for part in block if part["document"]), None) for block in parts]
     return Outcome(
         verdict=decide(rows),
         control=decide([row | {"candidates": row["planted"], "certified": row["planted_certified"]} for row in rows]),
         headline=_headline(rows),
         findings=[*(_describe(row) for row in rows), _describe_planted(rows)],
-        data={"rows": as_json(rows), "certificates": [json.loads(document) for document in documents]},
+        data={"rows": as_json(rows), "certificates": [json.loads(document) for document in documents if document]},
     )
 
 
