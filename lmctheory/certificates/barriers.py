@@ -31,7 +31,7 @@ from lmctheory.networks import TwoLayerNet, same_architecture
 from lmctheory.objectives import PopulationLoss
 
 RTOL = 1e-8
-MAX_CELLS = 512
+MAX_CELLS = 1024
 PRECISIONS = (128, 256, 512)  # bits; the next is tried if
 ACCURATE = 60  # the height is known to fewer
 
@@ -166,7 +166,7 @@ def certify_barrier(
     >>> teacher = lmc.orthonormal_teacher(2, 2)
     >>> found = lmc.certify_barrier(teacher, teacher, teacher, [1, 0])
     >>> print(found.height)  # 1/2 - 1/pi = 0.18169011...
-    0.1816901147 +/- 9.1e-10
+    0.1816901147 +/- 9.4e-10
     >>> print(lmc.certify_barrier(teacher, teacher, teacher).height)
     0
     """

@@ -18,7 +18,7 @@ from lmctheory._checks import FloatArray, IntArray
 from lmctheory.alignment import align
 from lmctheory.alignment.path import path_under
 from lmctheory.certificates.balls import arb, ctx, dot, exact_row, exact_rows
-from lmctheory.certificates.barriers import MAX_CELLS, RTOL, BarrierCertificate, prove_barrier
+from lmctheory.certificates.barriers import RTOL, BarrierCertificate, prove_barrier
 from lmctheory.certificates.certificate import Certificate, Enclosure, dyadic, enclosure_of, enclosure_text
 from lmctheory.certificates.enclosures import Stack, loss_enclosure
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
@@ -30,6 +30,7 @@ MAX_WIDTH = 10  # 3.6 million permutations
 MODULO_RTOL = 1e-6
 PRECISION = 128
 POSITION_BITS = 30  # of the positions, so that 1 - t is exact
+CELLS = 256  # to examine for one permutation
 TOTAL_BITS = 61  # of any sum of table entries
 SHARE = 0.75  # of the tolerance, which the bounds must meet; the rest is left to those who check them
 
@@ -142,7 +143,7 @@ def certify_barrier_modulo_permutation(
     max_positions = _checks.integer("max_positions", max_positions, 1)
 
     def prove(permutation: IntArray) -> BarrierCertificate:
-        return prove_barrier(net_a, net_b, teacher, permutation, min(RTOL, rtol / 4), MAX_CELLS)
+        return prove_barrier(net_a, net_b, teacher, permutation, min(RTOL, rtol / 4), CELLS)
 
     best = prove(align(net_a, net_b, "barrier", objective=teacher).permutation)
     bounds = _Bounds(net_a, net_b, teacher)
