@@ -1,8 +1,8 @@
 """Layer-wise weight matching of networks trained on the digits, against PyPI's `rebasin`: barrier reached, time, memory.
 
-Both maximise the inner product of the weights by coordinate ascent over the layers, which says little about the barrier when maxima are
-close: read the interval. `rebasin` makes one run from the identity, and biases do not influence it, for the product of two of them is
-a number there, the same for all neurons.
+Both maximise the inner product of the weights by coordinate ascent over the layers, which says little about the barrier when
+maxima are close: read the interval. `rebasin` makes one run from the identity, and biases do not influence it, for the product
+of two of them is a number there, the same for all neurons.
 """
 
 from __future__ import annotations

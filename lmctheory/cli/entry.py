@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 
 import lmctheory as lmc
-from lmctheory.cli import align, barrier, rate, sharpness, train
+from lmctheory.cli import align, barrier, certificate, rate, sharpness, train
 from lmctheory.cli.options import Parser
 from lmctheory.cli.output import FAILED, INTERRUPTED, OK, abandon_stdout, complain, plain, warnings_in_one_line
 from lmctheory.errors import LmcError
 
-COMMANDS = (barrier, train, align, sharpness, rate)
+COMMANDS = (barrier, train, align, sharpness, certificate, rate)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

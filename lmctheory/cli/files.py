@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import lmctheory as lmc
-from lmctheory.errors import InvalidInputError
+from lmctheory.errors import CertificateError, InvalidInputError
 
 
 def load_teacher(path: str) -> lmc.TwoLayerNet:
@@ -33,6 +33,8 @@ def about(path: str) -> Iterator[None]:
         yield
     except InvalidInputError as error:
         raise InvalidInputError(f"{path}: {error}") from None
+    except CertificateError as error:
+        raise CertificateError(f"{path}: refused: {error}") from None
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be read: {error.strerror or error}") from None
 

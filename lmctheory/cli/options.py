@@ -22,7 +22,7 @@ def command(
 ) -> argparse.ArgumentParser:
     """Add a subcommand with the name of the function that it runs."""
     sub: argparse.ArgumentParser = commands.add_parser(
-        run.__name__,
+        run.__name__.replace("_", "-"),
         help=description,
         description=description,
         epilog=f"examples:\n{examples}",
