@@ -349,6 +349,10 @@ CALLS = [
     (lambda: lmc.sparsity(NET, NET.W), "teacher", "TwoLayerNet", "array"),
     (lambda: lmc.sparsity(NET, dead=0.0), "dead", "between 0 and 1", "0.0"),
     (lambda: lmc.sparsity(NET, dead=1), "dead", "between 0 and 1", "1"),
+    # certified local minima
+    (lambda: lmc.certify_local_minimum(FLAT, T), "net", "d = 3", "d = 2"),
+    (lambda: lmc.certify_local_minimum(NET.W, T), "net", "TwoLayerNet", "an array"),
+    (lambda: lmc.certify_local_minimum(NET, T.W), "teacher", "TwoLayerNet", "an array"),
     # rates and plots
     (lambda: fit(widths=[], samples=[]), "widths", "empty", "(0,)"),
     (lambda: fit(widths=[4], samples=TWO[:1]), "widths", "at least two", "1"),

@@ -16,6 +16,7 @@ from test_claims_minima import MINIMA_DATA
 from test_claims_sequences import SEQUENCES_DATA
 from test_claims_sgd import SGD_DATA
 from test_claims_sparsity import SPARSITY_DATA
+from test_claims_spurious import SPURIOUS_DATA
 from test_claims_stability import STABILITY_DATA
 
 import lmctheory as lmc
@@ -37,9 +38,12 @@ def _fit(widths, samples):
     }
 
 
-MADE_UP = (
-    MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA | SGD_DATA | DIVERGENCE_DATA | SEQUENCES_DATA | FAMILIES_DATA
-)
+MADE_UP = {
+    **(
+        MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA | SGD_DATA | DIVERGENCE_DATA | SEQUENCES_DATA | FAMILIES_DATA
+    ),
+    **SPURIOUS_DATA,
+}
 
 
 def _data():
