@@ -27,11 +27,11 @@ from lmctheory.certificates.reduction import is_affine, path_neurons
 from lmctheory.certificates.segments import Excess
 from lmctheory.certificates.subdivision import maximise
 from lmctheory.errors import ConvergenceWarning
-from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss, same_shape
+from lmctheory.networks import TwoLayerNet, same_architecture
+from lmctheory.objectives import PopulationLoss
 
 RTOL = 1e-8
-MAX_CELLS = 512
+MAX_CELLS = 1024
 PRECISIONS = (128, 256, 512)  # bits; the next is tried if
 ACCURATE = 60  # the height is known to fewer
 
@@ -166,12 +166,12 @@ def certify_barrier(
     >>> teacher = lmc.orthonormal_teacher(2, 2)
     >>> found = lmc.certify_barrier(teacher, teacher, teacher, [1, 0])
     >>> print(found.height)  # 1/2 - 1/pi = 0.18169011...
-    0.1816901147 +/- 9.1e-10
+    0.1816901147 +/- 9.4e-10
     >>> print(lmc.certify_barrier(teacher, teacher, teacher).height)
     0
     """
     PopulationLoss(_checks.instance("teacher", teacher, TwoLayerNet)).check("net_a", net_a)
-    same_shape("net_a", net_a, "net_b", net_b)
+    same_architecture("net_a", net_a, "net_b", net_b)
     perm = np.arange(net_a.width) if permutation is None else _checks.permutation("permutation", permutation, net_a.width)
     rtol = _checks.real("rtol", rtol, positive=True)
     max_cells = _checks.integer("max_cells", max_cells, 2)

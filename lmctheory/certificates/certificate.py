@@ -8,7 +8,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -40,7 +40,7 @@ class Enclosure:
     >>> import lmctheory as lmc
     >>> found = lmc.certify_loss(lmc.TwoLayerNet([[0.0, 1.0]]), lmc.orthonormal_teacher(1, 2), digits=20)
     >>> print(found.loss)  # 1 - 1/pi
-    0.6816901138162093284622 +/- 6.8e-21
+    0.6816901138162093284622 +/- 6.9e-21
     >>> 0.6 < found.loss.lower < found.loss.upper < 0.7
     True
     """
@@ -75,11 +75,10 @@ class Enclosure:
     def __str__(self) -> str:
         if self.radius == 0:
             return str(_decimal(self.midpoint, DIGITS).normalize())
-        shown = DIGITS
-        if self.midpoint:
-            ratio = abs(self.midpoint) / self.radius
-            shown = min(DIGITS, max(2, len(str(int(ratio))) + 1))
-        return f"{_decimal(self.midpoint, shown)} +/- {_decimal(self.radius, 2):.1e}"
+        shown = min(DIGITS, max(2, len(str(int(abs(self.midpoint) / self.radius))) + 1))
+        middle = _decimal(self.midpoint, shown)
+        reach = self.radius + abs(self.midpoint - Fraction(middle))  # what is printed holds the interval
+        return f"{middle} +/- {_decimal(reach, 2, ROUND_CEILING):.1e}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +134,7 @@ def load_certificate(path: str | os.PathLike[str]) -> Certificate:
     >>> path = os.path.join(tempfile.mkdtemp(), "loss.json")
     >>> lmc.certify_loss(lmc.TwoLayerNet([[0.0, 1.0]]), teacher, digits=10).save(path)
     >>> print(lmc.load_certificate(path).statement)
-    the population loss of the network of width 1 is 0.681690113816 +/- 5.8e-11
+    the population loss of the network of width 1 is 0.681690113816 +/- 5.9e-11
     """
     document = read_json(path)
     kinds = {kind.kind: kind for kind in Certificate.__subclasses__()}
@@ -197,6 +196,6 @@ def midpoints(enclosures: NDArray[np.object_]) -> FloatArray:
     return np.vectorize(lambda e: float(e.midpoint), otypes=[float])(enclosures)
 
 
-def _decimal(value: Fraction, digits: int) -> Decimal:
-    context = Context(prec=digits)
+def _decimal(value: Fraction, digits: int, rounding: str = ROUND_HALF_EVEN) -> Decimal:
+    context = Context(prec=digits, rounding=rounding)
     return context.divide(Decimal(value.numerator), Decimal(value.denominator))

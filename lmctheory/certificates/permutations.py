@@ -18,18 +18,19 @@ from lmctheory._checks import FloatArray, IntArray
 from lmctheory.alignment import align
 from lmctheory.alignment.path import path_under
 from lmctheory.certificates.balls import arb, ctx, dot, exact_row, exact_rows
-from lmctheory.certificates.barriers import MAX_CELLS, RTOL, BarrierCertificate, prove_barrier
+from lmctheory.certificates.barriers import RTOL, BarrierCertificate, prove_barrier
 from lmctheory.certificates.certificate import Certificate, Enclosure, dyadic, enclosure_of, enclosure_text
 from lmctheory.certificates.enclosures import Stack, loss_enclosure
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
-from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss, same_shape
+from lmctheory.networks import TwoLayerNet, same_architecture
+from lmctheory.objectives import PopulationLoss
 from lmctheory.paths import GRID_SIZE
 
 MAX_WIDTH = 10  # 3.6 million permutations
 MODULO_RTOL = 1e-6
 PRECISION = 128
 POSITION_BITS = 30  # of the positions, so that 1 - t is exact
+CELLS = 256  # to examine for one permutation
 TOTAL_BITS = 61  # of any sum of table entries
 SHARE = 0.75  # of the tolerance, which the bounds must meet; the rest is left to those who check them
 
@@ -133,7 +134,7 @@ def certify_barrier_modulo_permutation(
     """
     loss = PopulationLoss(_checks.instance("teacher", teacher, TwoLayerNet))
     loss.check("net_a", net_a)
-    same_shape("net_a", net_a, "net_b", net_b)
+    same_architecture("net_a", net_a, "net_b", net_b)
     if net_a.width > MAX_WIDTH:
         raise InvalidInputError(
             f"net_a must have at most {MAX_WIDTH} neurons for all permutations to be tried, got {net_a.width}"
@@ -142,9 +143,9 @@ def certify_barrier_modulo_permutation(
     max_positions = _checks.integer("max_positions", max_positions, 1)
 
     def prove(permutation: IntArray) -> BarrierCertificate:
-        return prove_barrier(net_a, net_b, teacher, permutation, min(RTOL, rtol / 4), MAX_CELLS)
+        return prove_barrier(net_a, net_b, teacher, permutation, min(RTOL, rtol / 4), CELLS)
 
-    best = prove(align(net_a, net_b, "barrier", teacher=teacher).permutation)
+    best = prove(align(net_a, net_b, "barrier", objective=teacher).permutation)
     bounds = _Bounds(net_a, net_b, teacher)
     candidate = best.position
     while best.height.upper > 0 and len(bounds.positions) < max_positions:

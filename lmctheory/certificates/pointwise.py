@@ -222,7 +222,7 @@ def certify_loss(net: TwoLayerNet, teacher: TwoLayerNet, digits: int = DIGITS) -
     >>> print(lmc.certify_loss(lmc.TwoLayerNet([[0.5, 0], [0, 1], [0.5, 0]]), teacher).loss)
     0
     >>> print(lmc.certify_loss(lmc.TwoLayerNet([[0.1, 0], [0, 1], [0.9, 0]]), teacher, digits=5).loss)
-    3.851860E-34 +/- 2.9e-39
+    3.851860E-34 +/- 3.0e-39
     """
     _check(net, teacher)
     digits = _checks.integer("digits", digits, 1)
@@ -281,7 +281,7 @@ def certify_hessian(net: TwoLayerNet, teacher: TwoLayerNet, digits: int = DIGITS
     >>> import lmctheory as lmc
     >>> found = lmc.certify_hessian(lmc.TwoLayerNet([[1.0, 0.0], [0.0, 1.0]]), lmc.orthonormal_teacher(2, 2), digits=20)
     >>> print(found.hessian[0, 3])  # 1/pi
-    0.318309886183790671538 +/- 6.8e-21
+    0.318309886183790671538 +/- 7.1e-21
     """
     _check(net, teacher)
     digits = _checks.integer("digits", digits, 1)

@@ -22,7 +22,7 @@ from lmctheory.certificates.segments import Jet
 
 Function: TypeAlias = Callable[[arb], Jet]
 
-GRID = 16  # cells on which the search for the maximiser starts
+GRID = 8  # cells on which the search for the maximiser starts
 NEWTON_STEPS = 24
 RESOLUTION = 2.0**-40  # of the maximiser
 NARROWEST = 2.0**-48  # half-width of the narrowest cells
