@@ -136,13 +136,11 @@ def _maximiser(function: Function) -> float:
             low = position
         else:
             high = position
-        following = position - slope / bend if bend < 0 else math.nan
-        if not low < following < high:
-            following = (low + high) / 2
-        following = round(following / RESOLUTION) * RESOLUTION
-        if following == position:
+        step = -slope / bend if bend < 0 else math.inf
+        if abs(step) < RESOLUTION or high - low < RESOLUTION:
             break
-        position = following
+        following = position + step if low < position + step < high else (low + high) / 2
+        position = round(following / RESOLUTION) * RESOLUTION
     return position
 
 
