@@ -1,4 +1,4 @@
-"""Proved barriers modulo permutation between sampled minima, and where floating point lies in the intervals."""
+"""Proved barriers modulo permutation between sampled minima, and how far above them weight matching is."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lmctheory.plotting import COLOURS
 
 CAPTION = (
     "Left: barriers modulo permutation of sampled uniform minima, each proved to a part 1e-6, and their proved means (lines); "
-    "at m = M, and for pairs with equal class sizes, they are exactly 0 and not drawn. Right: where heights in floating point "
-    "lie in their proved intervals, 0 and 1 being the ends."
+    "at m = M, and for pairs with equal class sizes, they are exactly 0 and not drawn. Right: barriers under weight matching and "
+    "under exact matching in floating point (crosses) over the proved minimum."
 )
 STYLES = {2: ("blue", "o"), 3: ("orange", "s")}
 
@@ -28,16 +28,18 @@ def draw(data: dict[str, Any]) -> Figure:
         style = {"color": COLOURS[name], "marker": marker}
         left.plot([m["width"] for m in means], [m["middle"] for m in means], lw=1.2, ms=4.5, label=f"$M={M}$, mean", **style)
         for row in rows:
-            lower, upper, exact = (np.array(row[key]) for key in ("lower", "upper", "exact"))
+            upper, exact, weights = (np.array(row[key]) for key in ("upper", "exact", "weights"))
             positive = upper > 0
             places = row["width"] + 0.14 * (2 * M - 5) + np.linspace(-0.06, 0.06, int(positive.sum()))
             left.plot(places, upper[positive], ls="none", ms=2.5, alpha=0.45, **style)
-            share = (exact - lower)[positive] / (upper - lower)[positive]
-            right.plot(places, share, ls="none", ms=3, alpha=0.7, **style)
-    for end in (0, 1):
-        right.axhline(end, color=COLOURS["grey"], lw=1, ls="--")
+            right.plot(places, weights[positive] / upper[positive], ls="none", ms=3.5, alpha=0.6, **style)
+            right.plot(places, exact[positive] / upper[positive], "x", ms=3, mew=0.8, color="black", zorder=3)
+    for M, (name, marker) in STYLES.items():
+        right.plot([], [], marker, ms=3.5, color=COLOURS[name], label=f"weight matching, $M={M}$")
+    right.plot([], [], "x", ms=3, mew=0.8, color="black", label="exact matching")
     left.set(yscale="log", xlabel="width $m$", ylabel="barrier modulo permutation")
-    right.set(xlabel="width $m$", ylabel="place in the proved interval", ylim=(-0.15, 1.15), xlim=left.get_xlim())
+    right.set(yscale="log", xlabel="width $m$", ylabel="barrier over the proved minimum", xlim=left.get_xlim())
+    right.legend(loc="upper left", fontsize=7)
     for ax in (left, right):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.legend(loc="lower right", fontsize=7)

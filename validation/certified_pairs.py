@@ -13,7 +13,7 @@ from lmctheory.certificates.certificate import Certificate
 from validation.minima_pairs import draw_minimum, matched_barrier
 
 KEY_MODULO, KEY_MATCHED = 441, 442
-MATCHED_RTOL = 0.01
+MATCHED_RTOL = 0.05
 AGREEMENT = 1e-9  # floating-point heights differ by at most this part, beyond their own rounding errors,
 CLASS_SUMS = 1e-14  # and those of the class sums of sampled minima: a residual of norm r changes by that part of r
 JOINED = ("lower", "upper", "closed", "accepted", "exact", "aligned", "weights", "slack")
@@ -67,7 +67,7 @@ def modulo_permutation(seed: int, M: int, width: int, n_pairs: int, n_checked: i
 
 
 def matched(seed: int, M: int, width: int, n_pairs: int, n_checked: int, block: int) -> dict[str, Any]:
-    """Return proved intervals of the barrier under swaps of independent pairs, by one percent, and the floating-point height."""
+    """Return proved intervals of the barrier under swaps of independent pairs, by five percent, and the floating-point height."""
     teacher = lmc.orthonormal_teacher(M, M)
     rng = np.random.default_rng(np.random.SeedSequence([seed, KEY_MATCHED, M, width, block]))
     rows = []

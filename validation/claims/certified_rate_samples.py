@@ -22,7 +22,7 @@ BLOCK_SECONDS = 2.0
 def plan(context: Context) -> list[dict[str, Any]]:
     """Return the requests: pairs by width, and how many of each block are checked."""
     pairs = context.pick(
-        quick={8: 24, 32: 24, 100: 16, 316: 8, 1000: 4, 3162: 2, 10_000: 2},
+        quick={8: 32, 32: 32, 100: 24, 316: 16, 1000: 10, 10_000: 5},
         full={8: 400, 32: 400, 100: 300, 316: 200, 1000: 100, 3162: 40, 10_000: 24},
     )
     return [
