@@ -2,6 +2,8 @@
 
 from validation.claim import Claim
 from validation.claims import (
+    certified_double_descent,
+    certified_rate_samples,
     dimension_free,
     dimension_free_minima,
     divergence,
@@ -41,6 +43,8 @@ CLAIMS: dict[str, Claim] = {
         dimension_free,
         minima_characterisation,
         spurious_minima,
+        certified_double_descent,
+        certified_rate_samples,
         uniform_double_descent,
         uniform_rate,
         law_matters,
