@@ -27,8 +27,8 @@ from lmctheory.certificates.reduction import is_affine, path_neurons
 from lmctheory.certificates.segments import Excess
 from lmctheory.certificates.subdivision import maximise
 from lmctheory.errors import ConvergenceWarning
-from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss, same_shape
+from lmctheory.networks import TwoLayerNet, same_architecture
+from lmctheory.objectives import PopulationLoss
 
 RTOL = 1e-8
 MAX_CELLS = 1024
@@ -171,7 +171,7 @@ def certify_barrier(
     0
     """
     PopulationLoss(_checks.instance("teacher", teacher, TwoLayerNet)).check("net_a", net_a)
-    same_shape("net_a", net_a, "net_b", net_b)
+    same_architecture("net_a", net_a, "net_b", net_b)
     perm = np.arange(net_a.width) if permutation is None else _checks.permutation("permutation", permutation, net_a.width)
     rtol = _checks.real("rtol", rtol, positive=True)
     max_cells = _checks.integer("max_cells", max_cells, 2)

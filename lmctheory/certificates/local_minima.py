@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,9 +30,11 @@ SETTLED = 2.0**-36  # Newton steps below this leave the centre where it is
 NEWTON_STEPS = 20
 FLAT = 1e-10  # share of the largest eigenvalue below which one counts as zero, in floating point
 TRIAL_RADIUS = 2.0**-24  # where the growth of the Hessian's variation with the box is measured
-SHARE = 0.25  # of the smallest eigenvalue, which the Hessian may vary by on the box
-MARGIN = 1.5  # times the variation go off the curvature, so that wider enclosures than these can confirm it
+SHARE = 0.25  # of the smallest eigenvalue, by which the Hessian may vary on the box
+STATED = 0.5  # of the smallest eigenvalue are stated as curvature, so that wider enclosures than these can confirm it
+SMALL = 2.0**-6  # of the shortest neuron is the half-diagonal of a box at most
 ATTEMPTS = 4
+BOUNDS = ("radius", "distance", "curvature", "moved")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,18 +87,15 @@ class LocalMinimumCertificate(Certificate):
 
     def content(self) -> dict[str, Any]:
         """Return the data in the types of JSON."""
-        bounds = {name: str(Fraction(getattr(self, name))) for name in ("radius", "distance", "curvature", "moved")}
         networks = {"net": network_text(self.net), "teacher": network_text(self.teacher)}
-        return {**networks, **bounds, "loss": enclosure_text(self.loss)}
+        return {**networks, **{name: getattr(self, name).hex() for name in BOUNDS}, "loss": enclosure_text(self.loss)}
 
     @classmethod
     def of_content(cls, content: Mapping[str, Any]) -> LocalMinimumCertificate:
         """Return the certificate with this content."""
-        radius, distance, curvature, moved = (
-            float(Fraction(content[name])) for name in ("radius", "distance", "curvature", "moved")
-        )
+        bounds = {name: float.fromhex(content[name]) for name in BOUNDS}
         net, teacher = network_of(content["net"]), network_of(content["teacher"])
-        return cls(net, teacher, radius, distance, curvature, enclosure_of(content["loss"]), moved)
+        return cls(net=net, teacher=teacher, loss=enclosure_of(content["loss"]), **bounds)
 
 
 def certify_local_minimum(net: TwoLayerNet, teacher: TwoLayerNet) -> LocalMinimumCertificate:
@@ -192,13 +190,17 @@ def _prove(
     smallest = _smallest_eigenvalue(central, eigenvectors)
     inverse = arb_mat(exact_rows((eigenvectors / eigenvalues) @ eigenvectors.T))
     newton_step = _largest((inverse * arb_mat([[entry] for entry in gradient])).entries())
-    trial = _row_sum(hessian_enclosure(box(rows, TRIAL_RADIUS), a, V, b) - central)
-    largest = 2.0 ** np.floor(np.log2(TRIAL_RADIUS * SHARE * eigenvalues[0] / float(trial)))
+    variation = float(_row_sum(hessian_enclosure(box(rows, TRIAL_RADIUS), a, V, b) - central))
+    if not np.isfinite(variation):
+        raise NotCertifiedError(f"a neuron has a norm below {TRIAL_RADIUS:.1e}: the Hessian has no bounds near it")
+    shortest = np.linalg.norm(center.W, axis=1).min()
+    largest = min(SMALL * shortest / np.sqrt(center.input_dim), SHARE * eigenvalues[0] / max(variation / TRIAL_RADIUS, SHARE))
+    largest = 2.0 ** np.floor(np.log2(largest))
+    curvature = _below(arb(STATED) * smallest)
     for radius in largest / 2.0 ** np.arange(ATTEMPTS):
         hessian = hessian_enclosure(box(rows, radius), a, V, b)
-        curvature = _below(smallest - arb(MARGIN) * _row_sum(hessian - central))
         contraction = _row_sum(inverse * hessian - _identity(len(eigenvalues)))
-        if curvature > 0 and newton_step < (1 - contraction) * arb(radius):
+        if 0 < curvature <= smallest - _row_sum(hessian - central) and newton_step < (1 - contraction) * arb(radius):
             break
     else:
         raise NotCertifiedError(f"no box of radius {radius:.1e} or more passes Krawczyk's test with a positive definite Hessian")

@@ -22,8 +22,8 @@ from lmctheory.certificates.barriers import RTOL, BarrierCertificate, prove_barr
 from lmctheory.certificates.certificate import Certificate, Enclosure, dyadic, enclosure_of, enclosure_text
 from lmctheory.certificates.enclosures import Stack, loss_enclosure
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
-from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss, same_shape
+from lmctheory.networks import TwoLayerNet, same_architecture
+from lmctheory.objectives import PopulationLoss
 from lmctheory.paths import GRID_SIZE
 
 MAX_WIDTH = 10  # 3.6 million permutations
@@ -134,7 +134,7 @@ def certify_barrier_modulo_permutation(
     """
     loss = PopulationLoss(_checks.instance("teacher", teacher, TwoLayerNet))
     loss.check("net_a", net_a)
-    same_shape("net_a", net_a, "net_b", net_b)
+    same_architecture("net_a", net_a, "net_b", net_b)
     if net_a.width > MAX_WIDTH:
         raise InvalidInputError(
             f"net_a must have at most {MAX_WIDTH} neurons for all permutations to be tried, got {net_a.width}"
@@ -145,7 +145,7 @@ def certify_barrier_modulo_permutation(
     def prove(permutation: IntArray) -> BarrierCertificate:
         return prove_barrier(net_a, net_b, teacher, permutation, min(RTOL, rtol / 4), CELLS)
 
-    best = prove(align(net_a, net_b, "barrier", teacher=teacher).permutation)
+    best = prove(align(net_a, net_b, "barrier", objective=teacher).permutation)
     bounds = _Bounds(net_a, net_b, teacher)
     candidate, tried = best.position, {tuple(best.permutation)}
     while best.height.upper > 0 and len(bounds.positions) < max_positions:

@@ -21,7 +21,7 @@ from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
-from flint import arb, arb_mat, ctx
+from flint import arb, arb_mat, ctx, fmpq
 from numpy.typing import NDArray
 
 Balls: TypeAlias = NDArray[np.object_]
@@ -31,14 +31,13 @@ PRECISION = 160
 def refutations(data: Mapping[str, Any]) -> list[str]:
     """Return what in the certificate could not be confirmed; it holds if there is nothing.
 
-    `data` has weights ``W`` and ``a`` of the centre, `net`, and of the `teacher`, as written by ``float.hex``, and as fractions
-    the bounds `radius`, `distance`, `curvature` and `moved`, and midpoint and radius of `loss`.
+    `data` has weights ``W`` and ``a`` of the centre, `net`, and of the `teacher`, and the bounds `radius`, `distance`,
+    `curvature` and `moved`, as written by ``float.hex``, and midpoint and radius of `loss` as fractions.
     """
     with ctx.workprec(PRECISION):
-        (W, a), (V, b) = (map(_weights, (data[name]["W"], data[name]["a"])) for name in ("net", "teacher"))
-        radius, distance, curvature, moved, middle, half = map(
-            _number, [*(data[name] for name in ("radius", "distance", "curvature", "moved")), *data["loss"]]
-        )
+        (W, a), (V, b) = (map(_exact, (data[name]["W"], data[name]["a"])) for name in ("net", "teacher"))
+        radius, distance, curvature, moved = _exact([data[name] for name in ("radius", "distance", "curvature", "moved")])
+        middle, half = (arb(fmpq(*Fraction(text).as_integer_ratio())) for text in data["loss"])
         low, high = middle - half, middle + half
         X, c, m = np.vstack([W, V]), np.concatenate([a, -b]), len(W)
         loss, gradient, _ = _derivatives(X, c, m)
@@ -57,13 +56,8 @@ def refutations(data: Mapping[str, Any]) -> list[str]:
     return [claim for claim, confirmed in claims.items() if not confirmed]
 
 
-def _weights(texts: Any) -> Balls:
+def _exact(texts: Any) -> Balls:
     return np.vectorize(lambda text: arb(float.fromhex(text)), otypes=[object])(np.asarray(texts))
-
-
-def _number(text: str) -> arb:
-    numerator, denominator = Fraction(text).as_integer_ratio()
-    return arb(numerator) / arb(denominator)
 
 
 def _derivatives(X: Balls, c: Balls, m: int) -> tuple[arb, Balls, Balls]:
