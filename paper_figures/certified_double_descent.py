@@ -38,7 +38,7 @@ def draw(data: dict[str, Any]) -> Figure:
         right.plot([], [], marker, ms=3.5, color=COLOURS[name], label=f"weight matching, $M={M}$")
     right.plot([], [], "x", ms=3, mew=0.8, color="black", label="exact matching")
     left.set(yscale="log", xlabel="width $m$", ylabel="barrier modulo permutation")
-    right.set(yscale="log", xlabel="width $m$", ylabel="barrier over the proved minimum", xlim=left.get_xlim())
+    right.set(xlabel="width $m$", ylabel="barrier over the proved minimum", xlim=left.get_xlim())
     right.legend(loc="upper left", fontsize=7)
     for ax in (left, right):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
