@@ -24,12 +24,13 @@ FAMILY_ALIGNMENTS = ("weak", "strong", "none", "random")
 SPLITS = ("train", "test")
 MEASURES = ("loss", "error")
 LABELS = ("true", "shuffled")
-RUNS_IN_BLOCK = 6
+NARROW = 32  # barriers of networks below this width differ most from pair to pair, and cost least
 RATE_FROM = 16  # widths from here on are fitted
+THREES_TO = 64  # of networks trained on shuffled labels
 SHOWN = 40  # misclassified images kept for a figure
 
 
-def data_set(context: Context) -> dict[str, Any]:
+def image_set(context: Context) -> dict[str, Any]:
     """Return the parameters by which a cell names its images; for MNIST they change with the files in the folder."""
     if context.mnist is None:
         return {"data": "digits", "folder": None, "n_train": None, "n_test": None}
@@ -54,7 +55,7 @@ def load(folder: str | None, n_train: int | None, n_test: int | None) -> lmc.Ima
 
 def describe_images(context: Context) -> str:
     """Return name and size of the set of images, as a finding."""
-    found = data_set(context)
+    found = image_set(context)
     data = load(found["folder"], found["n_train"], found["n_test"])
     height, width = data.shape
     return f"Data: {data.name}, {len(data.X_train)} training and {len(data.X_test)} test images of {height} x {width} pixels."
@@ -110,7 +111,7 @@ def two_layer_sweep(context: Context) -> list[dict[str, Any]]:
 def shuffled_sweep(context: Context) -> list[dict[str, Any]]:
     """Return the requests for networks with one hidden layer, trained on shuffled labels: a control."""
     widths = context.pick(quick=(2, 4, 8, 16, 32, 64, 128, 256), full=(*range(1, 13), 16, 24, 32, 64, 128, 256, 512))
-    return [_request(1, width, "shuffled", context.pick(quick=12, full=24), width >= RATE_FROM) for width in widths]
+    return [_request(1, width, "shuffled", context.pick(quick=12, full=24), RATE_FROM <= width <= THREES_TO) for width in widths]
 
 
 def _request(depth: int, width: int, labels: str, n_runs: int, threes: bool) -> dict[str, Any]:
@@ -119,9 +120,9 @@ def _request(depth: int, width: int, labels: str, n_runs: int, threes: bool) -> 
 
 def image_ensembles(context: Context, requests: Iterable[dict[str, Any]]) -> list[ImageEnsemble]:
     """Return an ensemble for each request with ``depth``, ``width``, ``labels``, ``n_runs`` and ``threes``; see `ensemble`."""
-    common = data_set(context) | {"n_steps": context.pick(quick=600, full=3000)}
+    common = image_set(context) | {"n_steps": context.pick(quick=600, full=3000)}
     asked = [common | request for request in requests]
-    found = sweep_in_blocks(context, ensemble, asked, "n_runs", lambda _: RUNS_IN_BLOCK, _cost)
+    found = sweep_in_blocks(context, ensemble, asked, "n_runs", _runs_in_block, _cost)
     ensembles = []
     for request, parts in zip(asked, found, strict=True):
         ensembles.append(
@@ -136,6 +137,10 @@ def image_ensembles(context: Context, requests: Iterable[dict[str, Any]]) -> lis
             )
         )
     return ensembles
+
+
+def _runs_in_block(cell: dict[str, Any]) -> int:
+    return 4 if cell["depth"] > 1 else 12 if cell["width"] < NARROW else 6
 
 
 def _cost(cell: dict[str, Any]) -> float:
