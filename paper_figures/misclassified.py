@@ -22,7 +22,7 @@ def draw(data: dict[str, Any]) -> Figure:
     """Return the figure from the saved data of the claim `real-data-double-descent`."""
     found = data["midpoint"]
     figure = Figure(figsize=(7.6, 3.6), layout="constrained")
-    panels = figure.subfigures(1, 2, wspace=0.04)
+    panels: Any = figure.subfigures(1, 2, wspace=0.04)
     for panel, (name, title) in zip(panels, TITLES.items(), strict=True):
         wrong, images = int(found[f"{name}_wrong"]), np.array(found[f"{name}_images"])
         shown = f", {len(images)} shown" if 0 < len(images) < wrong else ""

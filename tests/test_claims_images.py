@@ -3,6 +3,7 @@
 import gzip
 import json
 import struct
+from functools import cache
 
 import numpy as np
 import pytest
@@ -329,14 +330,19 @@ def test_claims_on_images_are_marked():
 
 
 def _data_of(module):
+    @cache
     def data():
         patch = pytest.MonkeyPatch()
         try:
+            for name, widths in (("two_layer_sweep", (8, 16, 32, 64)), ("shuffled_sweep", (16, 64))):
+                labels = "true" if name == "two_layer_sweep" else "shuffled"
+                requests = [images._request(1, width, labels, 9, True) for width in widths]
+                patch.setattr(module, name, lambda context, found=requests: found)
             patch.setattr(
                 module,
                 "image_ensembles",
                 lambda context, requests: [
-                    _ensemble(r["width"], _one_peak, labels=r["labels"], depth=r["depth"], n_runs=18) for r in requests
+                    _ensemble(r["width"], _one_peak, labels=r["labels"], depth=r["depth"], n_runs=9) for r in requests
                 ],
             )
             return as_json(module.experiment(Context()).data)
