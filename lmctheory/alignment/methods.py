@@ -169,13 +169,13 @@ def align(
     """
     same_architecture("net_a", net_a, "net_b", net_b)
     _checks.choice("method", method, METHODS)
-    n_orders = _checks.integer("n_orders", n_orders, 1)
+    n_orders, root = _checks.integer("n_orders", n_orders, 1), _checks.seed_sequence(rng)
     if time_limit is not None:
         time_limit = _checks.real("time_limit", time_limit, positive=True)
         if method != "exact":
             raise InvalidInputError(f"time_limit belongs to method='exact', got {time_limit} with {method!r}")
     if method == "weights":
-        return by_similarity(net_a, net_b, method, None, n_orders, rng)
+        return by_similarity(net_a, net_b, method, None, n_orders, root)
     if objective is None and (method != "activations" or isinstance(net_a, LayeredNet)):
         why = "needs data for a LayeredNet" if method == "activations" else "minimises the barrier"
         raise InvalidInputError(f"objective must be given with method={method!r}, which {why}, got None")
@@ -185,7 +185,7 @@ def align(
     if loss is None or method == "activations":
         return by_similarity(net_a, net_b, method, loss)
     if method == "barrier":
-        return by_swaps(loss, net_a, net_b, grid_size, n_orders, rng)
+        return by_swaps(loss, net_a, net_b, grid_size, n_orders, root)
     if isinstance(net_a, LayeredNet) or isinstance(net_b, LayeredNet) or not isinstance(loss, PopulationLoss):
         raise InvalidInputError(f"objective must be a population loss with method='exact', got a {type(loss).__name__}")
     if net_a.width > MAX_WIDTH:
