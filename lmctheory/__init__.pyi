@@ -26,6 +26,10 @@ from .families import cycle_consistency as cycle_consistency
 from .families import simplex_barrier as simplex_barrier
 from .families import strong_connectivity as strong_connectivity
 from .families import weak_connectivity as weak_connectivity
+from .interop import DataTraining as DataTraining
+from .interop import ImageData as ImageData
+from .interop import load_images as load_images
+from .interop import train_on_data as train_on_data
 from .kernels import relu_kernel as relu_kernel
 from .minima import ExactMinimaBarrier as ExactMinimaBarrier
 from .minima import GeodesicBound as GeodesicBound
