@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
 
 from lmctheory import _checks
-from lmctheory._checks import BoolArray, FloatArray, IntArray
+from lmctheory._checks import BoolArray, FloatArray, IntArray, Rng
 from lmctheory._parallel import map_threads
-from lmctheory.alignment.assignment import SIMILARITIES
+from lmctheory.alignment.assignment import N_ORDERS, maximise
+from lmctheory.alignment.similarity import SIMILARITIES, Similarity, WeightedSum, similarity_of
 from lmctheory.connectivity import CHUNK_FLOATS
 from lmctheory.errors import InvalidInputError
-from lmctheory.networks import TwoLayerNet, same_architecture
+from lmctheory.networks import Network, TwoLayerNet, same_architecture
 from lmctheory.objectives import Objective, as_objective
 from lmctheory.paths import GRID_SIZE, maximise_excess, rounding_errors
 
@@ -74,8 +74,8 @@ class SequenceAlignment:
 
 
 def align_sequences(
-    seq_a: Sequence[TwoLayerNet],
-    seq_b: Sequence[TwoLayerNet],
+    seq_a: Sequence[Network],
+    seq_b: Sequence[Network],
     objective: TwoLayerNet | Objective,
     method: str = "each",
     similarity: str = "weights",
@@ -84,6 +84,8 @@ def align_sequences(
     factor: float = 1.1,
     inputs: str = "gaussian",
     grid_size: int = GRID_SIZE,
+    n_orders: int = N_ORDERS,
+    rng: Rng = 0,
 ) -> SequenceAlignment:
     """Return permutations that align matching networks of two sequences, and the barrier of every step under each of them.
 
@@ -150,14 +152,18 @@ def align_sequences(
     factor = _checks.real("factor", factor)
     if factor < 1:
         raise InvalidInputError(f"factor must be at least 1, got {factor}")
-    measure = SIMILARITIES[_checks.choice("similarity", similarity, SIMILARITIES)]
-    similarities = [measure(net_a, net_b) for net_a, net_b in zip(nets_a, nets_b, strict=True)]
-    own = np.stack([_assignment(matrix) for matrix in similarities])
+    _checks.choice("similarity", similarity, SIMILARITIES)
+    n_orders, root = _checks.integer("n_orders", n_orders, 1), _checks.seed_sequence(rng)
+    similarities = [similarity_of(net_a, net_b, similarity, loss) for net_a, net_b in zip(nets_a, nets_b, strict=True)]
+
+    def best(measure: Similarity) -> IntArray:
+        return maximise(measure, similarity, n_orders, root).permutation
+
+    own = np.stack([best(measure) for measure in similarities])
     if method == "each":
         permutations = own
     else:
-        total = np.tensordot(shares, np.stack(similarities), 1)
-        permutations = np.tile(own[-1] if method == "last" else _assignment(total), (n, 1))
+        permutations = np.tile(own[-1] if method == "last" else best(WeightedSum(similarities, shares)), (n, 1))
     wanted = [[own[t], np.arange(m), *permutations] for t in range(n)]
     heights, floors = _barriers(loss, nets_a, nets_b, wanted, grid_size)
     return SequenceAlignment(
@@ -172,8 +178,8 @@ def align_sequences(
     )
 
 
-def _sequence(name: str, value: Sequence[TwoLayerNet], loss: Objective) -> list[TwoLayerNet]:
-    networks: list[TwoLayerNet] = _checks.items(name, value, "networks")
+def _sequence(name: str, value: Sequence[Network], loss: Objective) -> list[Network]:
+    networks: list[Network] = _checks.items(name, value, "networks")
     for t, net in enumerate(networks):
         loss.check(f"{name}[{t}]", net)
         same_architecture(f"{name}[0]", networks[0], f"{name}[{t}]", net)
@@ -193,21 +199,16 @@ def _step_weights(value: ArrayLike | None, n: int, method: str) -> FloatArray:
     return weights
 
 
-def _assignment(similarity: FloatArray) -> IntArray:
-    permutation: IntArray = linear_sum_assignment(similarity, maximize=True)[1]
-    return permutation
-
-
 def _barriers(
     loss: Objective,
-    nets_a: Sequence[TwoLayerNet],
-    nets_b: Sequence[TwoLayerNet],
+    nets_a: Sequence[Network],
+    nets_b: Sequence[Network],
     wanted: Sequence[Sequence[IntArray]],
     grid_size: int,
 ) -> tuple[FloatArray, FloatArray]:
     """Return barriers and their rounding errors ``(n, k)``: those of step t under the k permutations ``wanted[t]``."""
     index: dict[tuple[int, bytes], int] = {}  # permutations often agree
-    ends: list[tuple[TwoLayerNet, TwoLayerNet]] = []
+    ends: list[tuple[Network, Network]] = []
     rows = np.empty((len(wanted), len(wanted[0])), dtype=np.intp)
     for t, permutations in enumerate(wanted):
         for k, permutation in enumerate(permutations):

@@ -11,6 +11,9 @@ NET = lmc.TwoLayerNet(np.arange(6.0).reshape(2, 3))
 WIDE = lmc.TwoLayerNet(np.ones((3, 3)))
 NINE = lmc.TwoLayerNet(np.ones((9, 3)))
 FLAT = lmc.TwoLayerNet(np.ones((2, 2)))
+DEEP = lmc.LayeredNet([np.ones((2, 2)), np.ones((1, 2)), np.ones((1, 1))])
+NARROW = lmc.LayeredNet([np.ones((1, 2)), np.ones((1, 1)), np.ones((1, 1))])
+SHALLOW = lmc.LayeredNet([np.ones((2, 2)), np.ones((1, 2))])
 MINIMUM = lmc.Minimum([0, 0, 1], [0.5, 0.5, 1.0])
 LONGER = lmc.Minimum([0, 0, 1, -1], [0.5, 0.5, 1.0, 0.0])
 OTHER = lmc.Minimum([0, 1, 2], [1.0, 1.0, 1.0])
@@ -76,6 +79,34 @@ CALLS = [
     (lambda: lmc.orthonormal_teacher(1, 0), "d", "at least 1", "0"),
     (lambda: lmc.orthonormal_teacher(1.5, 2), "M", "integer", "1.5"),
     (lambda: lmc.orthonormal_teacher(True, 2), "M", "integer", "True"),
+    # networks of any depth
+    (lambda: lmc.LayeredNet([[[1.0]]]), "weights", "at least two", "1"),
+    (lambda: lmc.LayeredNet([[[1.0]], [1.0]]), "weights[1]", "matrix", "(1,)"),
+    (lambda: lmc.LayeredNet([[[1.0]], [[1.0, 2.0]]]), "weights[1]", "one column a row of weights[0], 1", "(1, 2)"),
+    (lambda: lmc.LayeredNet([[[1.0]], [[1.0]]], [[0.0]]), "biases", "one vector a weight matrix, 2", "1"),
+    (lambda: lmc.LayeredNet([[[1.0]], [[1.0]]], [[0.0], [0.0, 1.0]]), "biases[1]", "one entry a row of weights[1], 1", "2"),
+    (lambda: lmc.LayeredNet([[[1.0]], [[np.nan]]]), "weights[1]", "finite", "nan"),
+    (lambda: lmc.LayeredNet.from_two_layer(DEEP), "net", "TwoLayerNet", "LayeredNet"),
+    (lambda: DEEP([[1.0]]), "X", "d = 2", "d = 1"),
+    (lambda: DEEP.permute([0, 1]), "perm", "(3,)", "[0, 1]"),
+    (lambda: DEEP.permute([2, 0, 1]), "perm", "map every hidden layer to itself", "[2, 0]"),
+    # data
+    (lambda: lmc.DataLoss([1.0], [1.0]), "X", "matrix", "(1,)"),
+    (lambda: lmc.DataLoss([[1.0]], [1.0], "hinge"), "loss", "'cross-entropy'", "'hinge'"),
+    (lambda: lmc.DataLoss([[1.0]], [1.0], "cross-entropy"), "y", "integer class labels", "[1.0]"),
+    (lambda: lmc.DataLoss([[1.0]], [1, 2], "error"), "y", "shape (1,)", "(2,)"),
+    (lambda: lmc.DataLoss([[1.0]], [-1]), "y", "from 0 on", "-1"),
+    (lambda: lmc.DataLoss([[1.0]], [1.0, 2.0]), "y", "one target an input, 1", "2"),
+    (lambda: lmc.DataLoss([[1.0]], [np.nan]), "y", "finite", "nan"),
+    (lambda: lmc.DataLoss([[1.0]], ["a"]), "y", "real numbers", "<U1"),
+    (lambda: lmc.DataLoss([[1.0]], [2.0])(DEEP), "net", "d = 1", "d = 2"),
+    (lambda: lmc.DataLoss([[1.0, 2.0]], [[2.0, 3.0]])(DEEP), "net", "one output a target, 2", "1"),
+    (lambda: lmc.DataLoss([[1.0, 2.0]], [3], "error")(DEEP), "net", "an output for every class, 4", "1"),
+    (lambda: lmc.DataLoss([[1.0, 2.0]], [3.0])(DEEP.weights), "net", "TwoLayerNet", ""),
+    (lambda: lmc.barrier(DEEP, NET, lmc.DataLoss([[1.0, 2.0]], [3.0])), "net_b", "LayeredNet", "TwoLayerNet"),
+    (lambda: lmc.barrier(DEEP, NARROW, lmc.DataLoss([[1.0, 2.0]], [3.0])), "net_b", "weights[0] of shape (2, 2)", "(1, 2)"),
+    (lambda: lmc.barrier(DEEP, SHALLOW, lmc.DataLoss([[1.0, 2.0]], [3.0])), "net_b", "hidden layers of net_a, 2", "1"),
+    (lambda: lmc.barrier(NET, NET, lmc.DataLoss(np.eye(3), np.ones(3)), inputs="sphere"), "inputs", "a teacher", "'sphere'"),
     # kernels and objectives
     (lambda: lmc.relu_kernel([1.0], [[1.0]]), "U", "matrix", "(1,)"),
     (lambda: lmc.relu_kernel([[1.0]], [[np.nan]]), "V", "finite", "nan"),

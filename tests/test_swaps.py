@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from reference import path_floor
 
 import lmctheory as lmc
-from lmctheory._compiled.swaps import exchange, first_swap
-from lmctheory.alignment.swaps import GAIN, arrange
+from lmctheory.alignment.arrangement import arrange
+from lmctheory.alignment.swaps import GAIN
 from lmctheory.strategies import permutations, students_and_teachers
 
 Net = lmc.TwoLayerNet
@@ -42,9 +42,9 @@ def test_change_by_a_swap_is_the_difference_of_two_losses(drawn, data):
     arrangement = arrange(loss, net_a, net_b, permutation)
     i, j = sorted(data.draw(st.lists(st.integers(0, m - 1), min_size=2, max_size=2, unique=True)))
     if data.draw(st.booleans()):  # from an arrangement that is already the result of a swap
-        exchange(arrangement, i, j)
+        arrangement.exchange(i, j)
         permutation = swapped(permutation, i, j)
-        np.testing.assert_array_equal(arrangement.partners, permutation)
+        np.testing.assert_array_equal(arrangement.permutation, permutation)
     number = list(combinations(range(m), 2)).index((i, j))
     values = [mixed_loss(net_a, net_b.permute(p), teacher, t) for p in (permutation, swapped(permutation, i, j))]
     change, tolerance = values[1] - values[0], 1e-300 + 4 * path_floor(net_a, net_b.permute(permutation), teacher)
@@ -54,7 +54,7 @@ def test_change_by_a_swap_is_the_difference_of_two_losses(drawn, data):
         for room, expected in ((change + tolerance, (i, j, 1)), (change - tolerance, (-1, -1, 1))):
             rooms = np.full(2, np.inf)
             rooms[position] = room
-            assert first_swap(arrangement, ts, rooms, number, 1) == expected
+            assert arrangement.first_swap(ts, rooms, number, 1) == expected
 
 
 def mixed_loss(net_a, net_b, teacher, t):
@@ -66,9 +66,9 @@ def test_swaps_are_tried_in_cyclic_order():
     arrangement = arrange(lmc.PopulationLoss(teacher), net, net, np.arange(4))
     nothing, everything = np.array([-np.inf]), np.array([np.inf])
     ts = np.array([0.5])
-    found = [first_swap(arrangement, ts, everything, start, 6) for start in range(6)]
+    found = [arrangement.first_swap(ts, everything, start, 6) for start in range(6)]
     assert found == [(i, j, 1) for i, j in combinations(range(4), 2)]
-    assert first_swap(arrangement, ts, nothing, 3, 6) == (-1, -1, 6)
+    assert arrangement.first_swap(ts, nothing, 3, 6) == (-1, -1, 6)
 
 
 @pytest.mark.jit

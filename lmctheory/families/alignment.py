@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
-from lmctheory.alignment.assignment import SIMILARITIES
 from lmctheory.alignment.methods import METHODS as PAIRWISE
+from lmctheory.alignment.similarity import SIMILARITIES
 from lmctheory.errors import InvalidInputError
 from lmctheory.families.assignments import Assigned, by_mean, by_reference, by_synchronising
 from lmctheory.families.barriers import SimplexBarrier, simplex_barrier

@@ -9,8 +9,8 @@ import numpy as np
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
-from lmctheory.alignment.assignment import SIMILARITIES
 from lmctheory.alignment.path import path_under
+from lmctheory.alignment.similarity import SIMILARITIES
 from lmctheory.alignment.swaps import lower_by_swaps
 from lmctheory.families.alignment import ASSIGNMENTS, FamilyAlignment, aligned, improve
 from lmctheory.families.exact import refuse_many

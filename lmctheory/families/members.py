@@ -75,6 +75,11 @@ class Family:
         """Their common width m."""
         return self.members[0].width
 
+    @property
+    def layers(self) -> tuple[slice, ...]:
+        """Where the neurons of each hidden layer stand among all."""
+        return self.members[0].layers
+
     def matchings(self, method: str) -> IntArray:
         """Return ``(n, n, m)``: row (i, j) aligns network j with network i by a method of `align`; (j, i) is its inverse."""
         if method not in self._matchings:

@@ -12,6 +12,11 @@ from lmctheory.networks.two_layer import TwoLayerNet
 Network: TypeAlias = TwoLayerNet | LayeredNet
 
 
+def as_layered(net: Network) -> LayeredNet:
+    """Return the network as a `LayeredNet`."""
+    return net if isinstance(net, LayeredNet) else LayeredNet.from_two_layer(net)
+
+
 def same_architecture(name_a: str, net_a: Any, name_b: str, net_b: Any) -> None:
     """Refuse networks of different kind, depth, width or input dimension; the first layer that differs is named."""
     if not isinstance(net_a, LayeredNet):

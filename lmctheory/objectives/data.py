@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
+from lmctheory._parallel import blas
 from lmctheory.errors import InvalidInputError
-from lmctheory.networks import LayeredNet, Network, TwoLayerNet, same_architecture
+from lmctheory.networks import LayeredNet, Network, TwoLayerNet, as_layered, same_architecture
 from lmctheory.objectives.backpropagation import Backpropagation
 
 LOSSES = ("squared", "cross-entropy", "error")
@@ -150,7 +151,7 @@ class DataLoss:
         self.check("net", net)
         if self.loss == "error":
             raise InvalidInputError("loss must be 'squared' or 'cross-entropy' for derivatives, got 'error'")
-        return Backpropagation(self, layered(net))
+        return Backpropagation(self, as_layered(net))
 
     def slopes(self, outputs: FloatArray, rows: slice) -> FloatArray:
         """Return the gradient of each of `terms` with respect to its outputs, shape ``(n', k)``."""
@@ -190,23 +191,46 @@ class DataLoss:
         targets = 1.0 if self.labels is not None else np.square(self.targets[rows]).sum(axis=1)
         return 2.0 * (np.square(outputs).sum(axis=1) + targets)
 
+    def slopes(self, outputs: FloatArray, rows: slice) -> FloatArray | None:
+        """Return the derivatives of `terms` with respect to the outputs, ``(n', k)``; None for the error rate, not convex."""
+        if self.loss == "error":
+            return None
+        if self.labels is None:
+            return 2.0 * (outputs - self.targets[rows])
+        if self.loss == "squared":
+            slopes = 2.0 * outputs
+            slopes[np.arange(len(outputs)), self.labels[rows]] -= 2.0
+            return slopes
+        slopes = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        slopes /= slopes.sum(axis=1, keepdims=True)
+        slopes[np.arange(len(outputs)), self.labels[rows]] -= 1.0
+        return slopes
+
+    def moments(self, net_a: Network, net_b: Network) -> tuple[FloatArray, ...]:
+        """Return ``(1/n) sum_x h(x) h'(x)'`` of each hidden layer, ``(m_l, m_l)``, with h of the first network."""
+        nets = as_layered(net_a), as_layered(net_b)
+        found = tuple(np.zeros((m, m)) for m in nets[0].widths)
+        rows = max(1, BLOCK_FLOATS // (2 * nets[0].width))
+        for start in range(0, len(self), rows):
+            X = self.X[start : start + rows]
+            for total, h_a, h_b in zip(found, nets[0].hidden(X), nets[1].hidden(X), strict=True):
+                total += h_a.T @ h_b
+        for total in found:
+            total /= len(self)
+        return found
+
     def segments(self, nets_a: Sequence[Any], nets_b: Sequence[Any]) -> DataSegments:
         """Return the loss on the straight lines from each of `nets_a` to its partner in `nets_b`; all have one architecture."""
         for net_a, net_b in zip(nets_a, nets_b, strict=True):
             self.check("net_a", net_a)
             same_architecture("net_a", net_a, "net_b", net_b)
-        return DataSegments(self, [layered(net) for net in nets_a], [layered(net) for net in nets_b])
+        return DataSegments(self, [as_layered(net) for net in nets_a], [as_layered(net) for net in nets_b])
 
 
 def _softmax(outputs: FloatArray) -> FloatArray:
     powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     shares: FloatArray = powers / powers.sum(axis=1, keepdims=True)
     return shares
-
-
-def layered(net: Network) -> LayeredNet:
-    """Return the network as a `LayeredNet`."""
-    return net if isinstance(net, LayeredNet) else LayeredNet.from_two_layer(net)
 
 
 class DataSegments:
@@ -228,7 +252,8 @@ class DataSegments:
 
     def __call__(self, paths: IntArray, positions: FloatArray) -> FloatArray:
         """Return the loss at `positions` ``(Q, T)`` of segments `paths` ``(Q,)``."""
-        return self._mean(paths, positions, self.loss.terms)
+        with blas().limit(limits=1):  # threads that wait for a busy core stall each of many small products
+            return self._mean(paths, positions, self.loss.terms)
 
     def floor(self, paths: IntArray, positions: FloatArray) -> FloatArray:
         """Return the rounding error to expect in the loss there: `FLOOR` times the mean of the absolute values of its terms."""

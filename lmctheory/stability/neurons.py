@@ -10,9 +10,9 @@ import numpy as np
 from lmctheory import _checks
 from lmctheory._checks import BoolArray, FloatArray, IntArray
 from lmctheory.errors import InvalidInputError
-from lmctheory.networks import LayeredNet, Network, TwoLayerNet
+from lmctheory.networks import LayeredNet, Network, TwoLayerNet, as_layered
 from lmctheory.objectives import DataLoss, PopulationLoss, as_objective
-from lmctheory.objectives.data import BLOCK_FLOATS, layered
+from lmctheory.objectives.data import BLOCK_FLOATS
 
 DEAD = 1e-3  # share of the largest mass below which a neuron counts as dead; see `sparsity`
 
@@ -150,7 +150,7 @@ def sparsity(
 
 def _on_data(net: Network, data: DataLoss) -> DataSparsity:
     data.check("net", net)
-    deep = layered(net)
+    deep = as_layered(net)
     counts, squares = np.zeros(deep.width), np.zeros(deep.width)
     rows = max(1, BLOCK_FLOATS // deep.width)
     for start in range(0, len(data), rows):
