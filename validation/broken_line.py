@@ -106,5 +106,6 @@ def _least_squares(rates: np.ndarray, shares: np.ndarray, weights: np.ndarray) -
     rises = gain[rows, best] > 0
     slope = np.where(rises, slopes[rows, best], 0.0)
     point = np.where(rises, candidates[best], rates[used][-1])
-    baseline = (y[:, 0] - slope * np.where(rises, x[rows, best], 0.0)) / n[:, 0]
+    with np.errstate(invalid="ignore"):  # a resample in which nothing has settled
+        baseline = (y[:, 0] - slope * np.where(rises, x[rows, best], 0.0)) / n[:, 0]
     return baseline, slope, point

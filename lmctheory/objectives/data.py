@@ -153,22 +153,6 @@ class DataLoss:
             raise InvalidInputError("loss must be 'squared' or 'cross-entropy' for derivatives, got 'error'")
         return Backpropagation(self, as_layered(net))
 
-    def slopes(self, outputs: FloatArray, rows: slice) -> FloatArray:
-        """Return the gradient of each of `terms` with respect to its outputs, shape ``(n', k)``."""
-        if self.labels is None:
-            return 2.0 * (outputs - self.targets[rows])
-        slopes = _softmax(outputs) if self.loss == "cross-entropy" else outputs.copy()
-        slopes[np.arange(len(slopes)), self.labels[rows]] -= 1.0
-        return slopes if self.loss == "cross-entropy" else 2.0 * slopes
-
-    def slope_changes(self, outputs: FloatArray, changes: FloatArray) -> FloatArray:
-        """Return how `slopes` change with the outputs: the Hessian of each term times its `changes` ``(n', k)``."""
-        if self.loss == "squared":
-            return 2.0 * changes
-        shares = _softmax(outputs)
-        weighted = shares * changes
-        return weighted - shares * weighted.sum(axis=1, keepdims=True)
-
     def terms(self, outputs: FloatArray, rows: slice) -> FloatArray:
         """Return the loss at each of the inputs `rows`, whose `outputs` are ``(n', k)``."""
         if self.labels is None:
@@ -201,10 +185,17 @@ class DataLoss:
             slopes = 2.0 * outputs
             slopes[np.arange(len(outputs)), self.labels[rows]] -= 2.0
             return slopes
-        slopes = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        slopes /= slopes.sum(axis=1, keepdims=True)
+        slopes = _softmax(outputs)
         slopes[np.arange(len(outputs)), self.labels[rows]] -= 1.0
         return slopes
+
+    def slope_changes(self, outputs: FloatArray, changes: FloatArray) -> FloatArray:
+        """Return how `slopes` change with the outputs: the Hessian of each term times its `changes` ``(n', k)``."""
+        if self.loss == "squared":
+            return 2.0 * changes
+        shares = _softmax(outputs)
+        weighted = shares * changes
+        return weighted - shares * weighted.sum(axis=1, keepdims=True)
 
     def moments(self, net_a: Network, net_b: Network) -> tuple[FloatArray, ...]:
         """Return ``(1/n) sum_x h(x) h'(x)'`` of each hidden layer, ``(m_l, m_l)``, with h of the first network."""
