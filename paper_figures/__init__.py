@@ -30,6 +30,7 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "weak_not_strong": "weak-not-strong",
     "strong_emerges": "strong-emerges-with-width",
     "simplex_triangles": "strong-emerges-with-width",
+    "real_data_sparsity": "real-data-sparsity",
 }
 
 

@@ -22,11 +22,13 @@ RATES = {  # in units of the threshold of each run
     "quick": (0.6, 0.8, 1.0, 1.4, 2.0, 3.0),
     "full": (0.5, 0.65, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0),
 }
+WIDTHS = {"quick": (64,), "full": (64, 128)}
 BATCH_SIZE = 64
 REFERENCE = 0.25  # of 2 / sharpness of the initial network: the rate at which the dense solution is taken
 VANISHING = 1e-12  # a rate that leaves the initial network as it is
 LEARNT = 0.2  # largest error rate on the training data of what counts as a solution
 LARGE = 2.0  # rates from which on solutions are judged by their sharpness: it takes long to come back after the first steps
+NEAR = 0.2  # of rate * sharpness, about 2
 PER_START = ("thresholds", "initial", "reference_dead")
 PER_RUN = ("dead", "edge", "effective", "losses", "errors", "diverged")
 
@@ -46,6 +48,7 @@ class ImageSweep:
     batch_size: int | None
     loss: str
     labels: str
+    pixels: str
     rates: np.ndarray
     thresholds: np.ndarray
     initial: np.ndarray
@@ -75,30 +78,30 @@ class ImageSweep:
     def __str__(self) -> str:
         kind = {"sgd": "full gradients" if self.batch_size is None else f"batches of {self.batch_size}", "momentum": "momentum"}
         special = [self.loss] * (self.loss != "squared") + ["shuffled labels"] * (self.labels != "true")
+        special += ["centred pixels"] * (self.pixels != "as they are")
         return ", ".join([kind[self.solver], f"m={self.width}", *special])
 
 
 def deciding_sweeps(context: Context) -> tuple[list[ImageSweep], list[BrokenLine]]:
     """Return the sweeps with full gradients and with batches, and the change points of their dead shares."""
-    widths = context.pick(quick=(64,), full=(64, 128))
-    sweeps = sweeps_of(
-        context, [_common(context) | {"width": m, "batch_size": batch} for m in widths for batch in (None, BATCH_SIZE)]
-    )
+    widths = WIDTHS[context.scale]
+    cells = [_common(context) | {"width": m, "batch_size": batch} for m in widths for batch in (None, BATCH_SIZE)]
+    sweeps = sweeps_of(context, cells)
     return sweeps, change_points(context, sweeps)
 
 
 def other_sweeps(context: Context) -> tuple[list[ImageSweep], list[BrokenLine]]:
-    """Return sweeps that are only reported: narrower networks, momentum, the cross-entropy, shuffled labels."""
-    changes = ({"width": 32}, {"solver": "momentum"}, {"loss": "cross-entropy"}, {"labels": "shuffled"})
-    cells = [_common(context) | {"width": 64} | change for change in context.pick(quick=(), full=changes)]
-    sweeps = sweeps_of(context, cells) if cells else []
+    """Return sweeps that are only reported: centred pixels; narrower networks, momentum, the cross-entropy, shuffled labels."""
+    changes: list[dict[str, Any]] = [{"pixels": "centred", "n_runs": context.pick(quick=3, full=8)}]
+    changes += context.pick(
+        quick=[], full=[{"width": 32}, {"solver": "momentum"}, {"loss": "cross-entropy"}, {"labels": "shuffled"}]
+    )
+    sweeps = sweeps_of(context, [_common(context) | {"width": WIDTHS[context.scale][0]} | change for change in changes])
     return sweeps, change_points(context, sweeps)
 
 
 def change_points(context: Context, sweeps: Sequence[ImageSweep]) -> list[BrokenLine]:
     """Return the rates at which dead shares start to rise, in units of the threshold, with intervals for all sweeps at once."""
-    if not sweeps:
-        return []
     excess, widths = [sweep.excess for sweep in sweeps], [sweep.width for sweep in sweeps]
     return fit_broken_lines(sweeps[0].rates, excess, widths, context.rng(KEY), context.pick(quick=2000, full=10_000), LEVEL)
 
@@ -113,7 +116,7 @@ def _common(context: Context) -> dict[str, Any]:
     return data_set(context) | {
         "n_train": context.pick(quick=256, full=512), "n_steps": context.pick(quick=300, full=1000),
         "n_runs": context.pick(quick=6, full=8), "rates": context.scale, "solver": "sgd", "batch_size": None,
-        "loss": "squared", "labels": "true",
+        "loss": "squared", "labels": "true", "pixels": "as they are",
     }  # fmt: skip
 
 
@@ -125,7 +128,7 @@ def sweeps_of(context: Context, cells: Sequence[dict[str, Any]]) -> list[ImageSw
 
     found = sweep_in_blocks(context, image_sweep, cells, "n_runs", lambda _: context.pick(quick=1, full=2), cost)
     arrays = (*PER_START, *PER_RUN)
-    names = ("width", "solver", "batch_size", "loss", "labels")
+    names = ("width", "solver", "batch_size", "loss", "labels", "pixels")
     sweeps = []
     for cell, parts in zip(cells, found, strict=True):
         fields: dict[str, Any] = {name: cell[name] for name in names} | joined(parts, arrays)
@@ -134,16 +137,19 @@ def sweeps_of(context: Context, cells: Sequence[dict[str, Any]]) -> list[ImageSw
 
 
 def image_sweep(
-    seed: int, data: str, folder: str | None, n_train: int, n_test: int | None, width: int, solver: str, batch_size: int | None,
-    loss: str, labels: str, n_steps: int, n_runs: int, rates: str, block: int = 0,
+    seed: int, data: str, folder: str | None, n_train: int, n_test: int | None, pixels: str, width: int, solver: str,
+    batch_size: int | None, loss: str, labels: str, n_steps: int, n_runs: int, rates: str, block: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
     """Return what `ImageSweep` holds of `n_runs` initial networks with one hidden layer, the same for all ways to train.
 
-    Runs take `n_steps` steps, whole epochs, on the first `n_train` images. With shuffled labels those are permuted, once for all.
+    Runs take `n_steps` steps, whole epochs, on the first `n_train` images, less their mean with centred pixels. Shuffled labels
+    are permuted once for all networks.
     With the cross-entropy, whose sharpness vanishes as the loss does, rates are in units of 2 / sharpness at the start.
     """
     images = load(folder, n_train, n_test)
     X, y = images.X_train, images.y_train
+    if pixels == "centred":
+        X = X - X.mean(axis=0)
     if labels == "shuffled":
         y = np.random.default_rng([seed, KEY_LABELS]).permutation(y)
     objective, full = lmc.DataLoss(X, y, loss), batch_size is None

@@ -20,6 +20,8 @@ from validation.claims import (
     one_permutation_per_trajectory,
     permutation_invariance,
     rate,
+    real_data_edge_of_stability,
+    real_data_sparsity,
     sgd_sparsity,
     sparsity_and_barrier,
     sparsity_transition,
@@ -61,5 +63,7 @@ CLAIMS: dict[str, Claim] = {
         one_permutation_per_trajectory,
         one_permutation_for_pruned_sequences,
         mask_transport,
+        real_data_sparsity,
+        real_data_edge_of_stability,
     )
 }

@@ -11,6 +11,7 @@ from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_j
 from validation.claims.real_data_sparsity import as_if_larger
 from validation.image_sweeps import (
     LARGE,
+    NEAR,
     ImageSweep,
     deciding_sweeps,
     describe_training,
@@ -21,7 +22,6 @@ from validation.image_sweeps import (
 )
 
 MARGIN = 0.5  # of the change point: the sharpness of dense networks is not one number, and falls by a third along the way
-NEAR = 0.2  # of rate * sharpness, about 2
 
 
 def experiment(context: Context) -> Outcome:
@@ -88,9 +88,8 @@ def _demanded(sweeps: Sequence[ImageSweep]) -> str:
     """Compare dead shares with what stability would demand if only deaths lowered the sharpness."""
     found = []
     for sweep in sweeps:
-        large = sweep.rates >= LARGE
-        gap = sweep.excess[:, large] / sweep.width - (1 - 1 / sweep.rates[large])
-        found.append(f"{np.nanmean(gap):+.3f} ({sweep})")
+        gap = (sweep.excess / sweep.width - (1 - 1 / sweep.rates))[:, sweep.rates >= LARGE]
+        found.append(f"{gap[np.isfinite(gap)].mean():+.3f} ({sweep})" if np.isfinite(gap).any() else f"none ({sweep})")
     return f"Excess dead share from {LARGE:g} on, less 1 - threshold/rate: {', '.join(found)}."
 
 

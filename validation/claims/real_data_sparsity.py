@@ -10,6 +10,7 @@ from validation.broken_line import BrokenLine
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
 from validation.image_sweeps import (
     LARGE,
+    NEAR,
     PER_RUN,
     ImageSweep,
     deciding_sweeps,
@@ -52,6 +53,7 @@ def experiment(context: Context) -> Outcome:
                 record(sweep) | {"line": as_json(vars(line)), "deciding": k < len(sweeps), "name": str(sweep)}
                 for k, (sweep, line) in enumerate(zip([*sweeps, *others], [*lines, *other_lines], strict=True))
             ],
+            "near": NEAR,
         },
     )
 
