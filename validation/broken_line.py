@@ -77,7 +77,7 @@ def fit_broken_lines(
     quantile = np.quantile(np.max(deviations, axis=0), level, method="higher")
     lines = []
     for baseline, slope, point, error, step in estimates:
-        half = quantile * error + step
+        half = quantile * error + step if np.isfinite(error) else np.inf
         interval = (float(point - half), float(point + half)) if np.isfinite(half) else (-np.inf, np.inf)
         lines.append(BrokenLine(float(baseline), float(slope), float(point), float(error), float(step), interval))
     return lines
