@@ -19,7 +19,7 @@ from validation.images import data_set, describe_images, load
 KEY, KEY_LABELS = 813, 812
 LEVEL = 0.95
 RATES = {  # in units of the threshold of each run
-    "quick": (0.6, 0.8, 1.0, 1.4, 2.0, 3.0),
+    "quick": (0.6, 0.8, 1.0, 1.4, 2.0, 2.5, 3.0),
     "full": (0.5, 0.65, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0),
 }
 WIDTHS = {"quick": (64,), "full": (64, 128)}
