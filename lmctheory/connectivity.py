@@ -14,7 +14,7 @@ from lmctheory._parallel import map_threads
 from lmctheory.alignment import Alignment
 from lmctheory.alignment import align as align_networks
 from lmctheory.alignment.methods import METHODS
-from lmctheory.networks import Network, TwoLayerNet, same_architecture
+from lmctheory.networks import Network, TwoLayerNet, network_permutation, same_architecture
 from lmctheory.objectives import Objective, as_objective
 from lmctheory.paths import GRID_SIZE, maximise_excess, rounding_errors
 
@@ -243,5 +243,5 @@ def _permutation(
         found = align_networks(net_a, net_b, method, objective=loss, grid_size=grid_size)
         return found.permutation, method
     if isinstance(align, Alignment):
-        return _checks.permutation("align.permutation", align.permutation, net_a.width), align.method
-    return _checks.permutation("align", align, net_a.width), "given"
+        return network_permutation("align.permutation", align.permutation, net_a), align.method
+    return network_permutation("align", align, net_a), "given"

@@ -68,7 +68,7 @@ class SequenceAlignment:
 
     @property
     def fixed_points(self) -> FloatArray:
-        """The share of neurons on which P_s and P_{s+1} agree, shape (n - 1,); 1/m by chance."""
+        """The share of neurons on which P_s and P_{s+1} agree, shape (n - 1,); 1/m by chance, D/m with D hidden layers."""
         shares: FloatArray = (self.permutations[1:] == self.permutations[:-1]).mean(axis=1)
         return shares
 
@@ -91,25 +91,28 @@ def align_sequences(
 
     ``barriers[t, s] = barrier(A_t, P_s B_t)``, over the chord, with P_s for the n steps s
 
-    - "each": found by linear assignment at step s;
+    - "each": found at step s as by `align`;
     - "last": found at the last step, for all s;
-    - "joint": from one assignment on ``sum_t weights[t] S_t``, with S_t the similarity of neurons at step t.
+    - "joint": found in the same way, by linear assignments on ``sum_t weights[t] S_t``, with S_t the similarity of neurons at
+      step t.
 
     Parameters
     ----------
-    seq_a, seq_b : sequence of TwoLayerNet
-        n networks each, all of one shape (m, d): checkpoints of `train`, say, or levels of `prune_iteratively`.
+    seq_a, seq_b : sequence of TwoLayerNet or LayeredNet
+        n networks each, all of one architecture: checkpoints of `train`, say, or levels of `prune_iteratively`.
     objective : TwoLayerNet, PopulationLoss or DataLoss
         The loss; a network is the teacher of the population loss.
     method : {"each", "last", "joint"}
     similarity : {"weights", "activations"}
-        As in `align`.
+        As in `align`; activations are on the data of a `DataLoss`, else on Gaussian inputs.
     weights : array_like, shape (n,), optional
         Non-negative, not all zero, for "joint" only; ones by default.
     factor : float
         At least 1. How far a barrier may exceed that under the step's own permutation where P_s is said to serve the step.
     inputs, grid_size
         As for `barrier`.
+    n_orders, rng
+        As for `align`.
 
     Returns
     -------
@@ -118,7 +121,7 @@ def align_sequences(
     Raises
     ------
     InvalidInputError
-        If the sequences differ in length, networks in shape, or an argument is out of its range.
+        If the sequences differ in length, networks in architecture, or an argument is out of its range.
 
     Notes
     -----

@@ -73,7 +73,7 @@ def _direct(loss, outputs, y):
 @pytest.mark.parametrize("loss", ["squared", "cross-entropy", "error"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_loss_along_a_segment_is_that_of_the_mixed_network(loss, shape, monkeypatch):
-    monkeypatch.setattr("lmctheory.objectives.data.BLOCK_FLOATS", 64)  # several blocks of inputs
+    monkeypatch.setattr("lmctheory.objectives.mixtures.BLOCK_FLOATS", 64)  # several blocks of inputs
     net_a, net_b, X = random_layered(shape, 1), random_layered(shape, 2), inputs(shape[0])
     y = np.random.default_rng(3).integers(shape[-1], size=len(X))
     data, ts = lmc.DataLoss(X, y, loss), np.array([[0.0, 0.3, 1.0]])

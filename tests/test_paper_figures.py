@@ -13,6 +13,7 @@ from test_claims_divergence import DIVERGENCE_DATA
 from test_claims_families import FAMILIES_DATA
 from test_claims_geometry import GEOMETRY_DATA
 from test_claims_image_rates import IMAGE_RATES_DATA
+from test_claims_images import IMAGES_DATA
 from test_claims_minima import MINIMA_DATA
 from test_claims_sequences import SEQUENCES_DATA
 from test_claims_sgd import SGD_DATA
@@ -47,6 +48,7 @@ MADE_UP = (
     | DIVERGENCE_DATA
     | SEQUENCES_DATA
     | FAMILIES_DATA
+    | IMAGES_DATA
     | IMAGE_RATES_DATA
 )
 
@@ -85,9 +87,14 @@ def results(tmp_path):
 
 def test_registry_names_modules_and_claims_that_exist():
     folder = Path(paper_figures.__file__).parent
-    assert {path.stem for path in folder.glob("*.py")} - {"__init__", "__main__", "_records", "_teachers", "files"} == set(
-        FIGURES
-    )
+    assert {path.stem for path in folder.glob("*.py")} - {
+        "__init__",
+        "__main__",
+        "_images",
+        "_records",
+        "_teachers",
+        "files",
+    } == set(FIGURES)
     assert set(FIGURES.values()) <= set(CLAIMS)
     assert figures_of("rate") == ["rate"]
     assert figures_of("permutation-invariance") == []

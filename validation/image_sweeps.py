@@ -14,7 +14,7 @@ import lmctheory as lmc
 from validation.blocks import joined, sweep_in_blocks
 from validation.broken_line import BrokenLine, fit_broken_lines
 from validation.claim import Context, as_json
-from validation.images import data_set, describe_images, load
+from validation.images import describe_images, image_set, load
 
 KEY, KEY_LABELS = 813, 812
 LEVEL = 0.95
@@ -113,7 +113,7 @@ def describe_training(context: Context) -> str:
 
 
 def _common(context: Context) -> dict[str, Any]:
-    return data_set(context) | {
+    return image_set(context) | {
         "n_train": context.pick(quick=256, full=512), "n_steps": context.pick(quick=300, full=1000),
         "n_runs": context.pick(quick=6, full=8), "rates": context.scale, "solver": "sgd", "batch_size": None,
         "loss": "squared", "labels": "true", "pixels": "as they are",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -24,12 +24,14 @@ FAMILY_ALIGNMENTS = ("weak", "strong", "none", "random")
 SPLITS = ("train", "test")
 MEASURES = ("loss", "error")
 LABELS = ("true", "shuffled")
-RUNS_IN_BLOCK = 6
+NARROW = 32  # barriers of networks below this width differ most from pair to pair, and cost least
 RATE_FROM = 16  # widths from here on are fitted
+THREES_TO = 64  # of networks trained on shuffled labels
+Losses: TypeAlias = dict[str, dict[str, lmc.DataLoss]]  # by split and measure
 SHOWN = 40  # misclassified images kept for a figure
 
 
-def data_set(context: Context) -> dict[str, Any]:
+def image_set(context: Context) -> dict[str, Any]:
     """Return the parameters by which a cell names its images; for MNIST they change with the files in the folder."""
     if context.mnist is None:
         return {"data": "digits", "folder": None, "n_train": None, "n_test": None}
@@ -54,7 +56,7 @@ def load(folder: str | None, n_train: int | None, n_test: int | None) -> lmc.Ima
 
 def describe_images(context: Context) -> str:
     """Return name and size of the set of images, as a finding."""
-    found = data_set(context)
+    found = image_set(context)
     data = load(found["folder"], found["n_train"], found["n_test"])
     height, width = data.shape
     return f"Data: {data.name}, {len(data.X_train)} training and {len(data.X_test)} test images of {height} x {width} pixels."
@@ -99,7 +101,7 @@ class ImageEnsemble:
 def two_layer_sweep(context: Context) -> list[dict[str, Any]]:
     """Return the requests for networks with one hidden layer, trained on the true labels."""
     counts = context.pick(
-        quick=dict.fromkeys((1, 2, 3, 4, 6, 8, 10, 12), 24) | dict.fromkeys((16, 32, 64, 128, 256), 18),
+        quick=dict.fromkeys((1, 2, 3, 4, 6, 8, 10, 12), 36) | dict.fromkeys((16, 32, 64, 128, 256), 18),
         full=dict.fromkeys(range(1, 17), 96)
         | dict.fromkeys((20, 24, 32, 48, 64, 96, 128), 48)
         | dict.fromkeys((192, 256, 384, 512, 768, 1024), 24),
@@ -110,7 +112,7 @@ def two_layer_sweep(context: Context) -> list[dict[str, Any]]:
 def shuffled_sweep(context: Context) -> list[dict[str, Any]]:
     """Return the requests for networks with one hidden layer, trained on shuffled labels: a control."""
     widths = context.pick(quick=(2, 4, 8, 16, 32, 64, 128, 256), full=(*range(1, 13), 16, 24, 32, 64, 128, 256, 512))
-    return [_request(1, width, "shuffled", context.pick(quick=12, full=24), width >= RATE_FROM) for width in widths]
+    return [_request(1, width, "shuffled", context.pick(quick=12, full=24), RATE_FROM <= width <= THREES_TO) for width in widths]
 
 
 def _request(depth: int, width: int, labels: str, n_runs: int, threes: bool) -> dict[str, Any]:
@@ -119,9 +121,9 @@ def _request(depth: int, width: int, labels: str, n_runs: int, threes: bool) -> 
 
 def image_ensembles(context: Context, requests: Iterable[dict[str, Any]]) -> list[ImageEnsemble]:
     """Return an ensemble for each request with ``depth``, ``width``, ``labels``, ``n_runs`` and ``threes``; see `ensemble`."""
-    common = data_set(context) | {"n_steps": context.pick(quick=600, full=3000)}
+    common = image_set(context) | {"n_steps": context.pick(quick=600, full=3000)}
     asked = [common | request for request in requests]
-    found = sweep_in_blocks(context, ensemble, asked, "n_runs", lambda _: RUNS_IN_BLOCK, _cost)
+    found = sweep_in_blocks(context, ensemble, asked, "n_runs", _runs_in_block, _cost)
     ensembles = []
     for request, parts in zip(asked, found, strict=True):
         ensembles.append(
@@ -136,6 +138,10 @@ def image_ensembles(context: Context, requests: Iterable[dict[str, Any]]) -> lis
             )
         )
     return ensembles
+
+
+def _runs_in_block(cell: dict[str, Any]) -> int:
+    return 4 if cell["depth"] > 1 else 12 if cell["width"] < NARROW else 6
 
 
 def _cost(cell: dict[str, Any]) -> float:
@@ -161,35 +167,28 @@ def ensemble(
         y = np.random.default_rng([seed, KEY_LABELS]).permutation(y)
     key = [seed, KEY_TRAINING, depth, width, LABELS.index(labels), block]
     networks, diverged = trained(images.X_train, y, (width,) * depth, n_steps, n_runs, np.random.SeedSequence(key))
-    losses = {"train": lmc.DataLoss(images.X_train, y, "cross-entropy"), "test": images.objective("test")}
+    objectives = {"train": lmc.DataLoss(images.X_train, y, "cross-entropy"), "test": images.objective("test")}
+    losses = {split: {"loss": loss, "error": loss.measuring("error")} for split, loss in objectives.items()}
     shuffle = np.random.default_rng([*key, KEY_SHUFFLES])
     pairs = np.stack(np.triu_indices(n_runs, 1), axis=1)
-    found, by_weights = [], []
-    permutations = {}
-    for i, j in pairs.tolist():
+    matchings, found = [], []
+    for i, j in pairs:
         a, b = networks[i], networks[j]
-        best, weights = lowest_matching(a, b, losses["train"])
-        permutations[i, j] = best
-        by_weights.append(weights)
-        ways = (best, np.arange(b.width), random_permutation(b, shuffle))
+        matchings.append(lowest_matching(a, b, objectives["train"]))
+        ways = (matchings[-1][0], np.arange(b.width), random_permutation(b, shuffle))
         found.append([curves(a, b.permute(way), losses) for way in ways])
     paths = np.array(found)
     return {
-        "levels": np.array([[measured(net, losses[split]) for split in SPLITS] for net in networks]),
+        "levels": np.array([[[losses[split][measure](net) for measure in MEASURES] for split in SPLITS] for net in networks]),
         "diverged": diverged,
         "pairs": pairs,
         "heights": chord_heights(paths),
-        "by_weights": np.array(by_weights),
+        "by_weights": np.array([by_weights for _, by_weights in matchings]),
         "curves": paths.mean(axis=0),
         "threes": np.array([of_three(networks[k : k + 3], losses, shuffle) for k in range(0, n_runs - 2, 3)])
         if threes else np.zeros((0, len(FAMILY_ALIGNMENTS), 2, 2)),
-        **middle(networks[0], networks[1], permutations[0, 1], images),
+        **middle(networks[0], networks[1], matchings[0][0], images),
     }  # fmt: skip
-
-
-def measured(net: lmc.LayeredNet, loss: lmc.DataLoss) -> list[float]:
-    """Return `MEASURES` of a network."""
-    return [loss(net), loss.measuring("error")(net)]
 
 
 def trained(
@@ -206,12 +205,11 @@ def trained(
     return result.networks, result.diverged
 
 
-def curves(net_a: lmc.LayeredNet, net_b: lmc.LayeredNet, losses: dict[str, lmc.DataLoss]) -> np.ndarray:
-    """Return loss and error rate of each split at `POSITIONS` on the way from A to B, ``(2, 2, T)``; one pass for both."""
+def curves(net_a: lmc.LayeredNet, net_b: lmc.LayeredNet, losses: Losses) -> np.ndarray:
+    """Return `MEASURES` of each split at `POSITIONS` on the way from A to B, ``(2, 2, T)``; one pass for both measures."""
     found = np.zeros((len(SPLITS), len(MEASURES), len(POSITIONS)))
     for split, name in enumerate(SPLITS):
-        loss = losses[name]
-        error = loss.measuring("error")
+        loss, error = (losses[name][measure] for measure in MEASURES)
         for rows, k, outputs in loss.segments([net_a], [net_b]).outputs(0, POSITIONS):
             found[split, :, k] += loss.terms(outputs, rows).sum(), error.terms(outputs, rows).sum()
         found[split] /= len(loss)
@@ -239,9 +237,9 @@ def random_permutation(net: lmc.LayeredNet, rng: np.random.Generator) -> np.ndar
     return np.concatenate([rng.permutation(np.arange(net.width)[layer]) for layer in net.layers])
 
 
-def of_three(networks: Sequence[lmc.LayeredNet], losses: dict[str, lmc.DataLoss], rng: np.random.Generator) -> list[np.ndarray]:
+def of_three(networks: Sequence[lmc.LayeredNet], losses: Losses, rng: np.random.Generator) -> list[np.ndarray]:
     """Return the worst pair of three networks by `FAMILY_ALIGNMENTS`, ``(2, 2)`` each: the best found on the training loss."""
-    weak = lmc.weak_connectivity(networks, losses["train"], "assignments", grid_size=len(POSITIONS))
+    weak = lmc.weak_connectivity(networks, losses["train"]["loss"], "assignments", grid_size=len(POSITIONS))
     ways = {
         "weak": [(networks[i], networks[j].permute(way)) for (i, j), way in zip(weak.pairs, weak.permutations, strict=True)],
         "strong": list(combinations(weak.strong.best.networks, 2)),

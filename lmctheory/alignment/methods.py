@@ -92,8 +92,8 @@ def align(
     time_limit : float or None
         Seconds after which "exact" stops, and returns the best permutation and the best bound found; by default never.
     n_orders : int
-        With "weights", and at the start of "barrier": how many orders of the layers are tried; the best is kept. Of D hidden layers
-        there are ``2^(D-1)`` at most.
+        With "weights", and at the start of "barrier": how many orders of the layers are tried; the best is kept. Of D hidden
+        layers there are ``2^(D-1)`` at most.
     rng : int, SeedSequence or Generator
         Draws the orders; the same by default.
 
@@ -105,8 +105,8 @@ def align(
     Raises
     ------
     InvalidInputError
-        If architectures differ (the layer is named), a name is unknown, `objective` is missing or not a population loss with
-        "exact", `time_limit` is not positive or given to another method, or networks of more than 64 neurons are given to "exact".
+        If architectures differ (the layer is named), a name is unknown, `objective` is missing or, with "exact", not a population
+        loss, `time_limit` is not positive or given to another method, or networks of more than 64 neurons are given to "exact".
 
     Warns
     -----

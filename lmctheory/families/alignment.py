@@ -16,10 +16,10 @@ from lmctheory.alignment.similarity import SIMILARITIES
 from lmctheory.errors import InvalidInputError
 from lmctheory.families.assignments import Assigned, by_mean, by_reference, by_synchronising
 from lmctheory.families.barriers import SimplexBarrier, simplex_barrier
-from lmctheory.families.exact import by_enumeration, refuse_many
+from lmctheory.families.exact import by_enumeration, refuse_search
 from lmctheory.families.members import Family, member_permutations, permuted
 from lmctheory.families.swaps import by_swaps
-from lmctheory.networks import TwoLayerNet
+from lmctheory.networks import Network, TwoLayerNet
 from lmctheory.objectives import Objective
 from lmctheory.paths import GRID_SIZE
 
@@ -42,7 +42,7 @@ class FamilyAlignment:
         The method of `align_many`, and of `align` for the pairs behind it.
     start : str
         The method that found the permutations from which "barrier" or "exact" started, "given" if they were; else empty.
-    networks : tuple of TwoLayerNet
+    networks : tuple of TwoLayerNet or LayeredNet
         The networks, padded and permuted.
     objective
         The loss whose barriers were measured.
@@ -66,7 +66,7 @@ class FamilyAlignment:
     method: str
     pairwise: str
     start: str
-    networks: tuple[TwoLayerNet, ...]
+    networks: tuple[Network, ...]
     objective: Objective
     height: float
     pairs: IntArray
@@ -82,7 +82,7 @@ class FamilyAlignment:
 
 
 def align_many(
-    networks: Sequence[TwoLayerNet],
+    networks: Sequence[Network],
     method: str = "reference",
     *,
     objective: TwoLayerNet | Objective,
@@ -99,17 +99,18 @@ def align_many(
     - "reference": align all networks with one of them, and keep the best of all references, by the worst pairwise barrier.
     - "mean": align each network with the mean of the others until nothing changes [AHS], from the reference of highest
       similarity. With "weights" that is the mean of weights and output weights, with "activations" of the neurons' functions. It
-      raises the similarity summed over all pairs and neurons, which is linear in each permutation.
+      raises the similarity summed over all pairs and neurons, which is linear in each permutation; with several hidden layers in
+      that of each layer, so that one layer after the other is raised, the others kept, until none gains.
     - "synchronise": make the pairwise matchings agree. They are the blocks of a matrix; those of its leading m eigenvectors, each
       multiplied by the transpose of one of them, are rounded to permutations [PKS], the best of all choices is kept, and raised
-      further as by "mean" until no network alone can agree better with the pairwise matchings.
+      further as by "mean" until no network alone can agree better with the pairwise matchings; each hidden layer by itself.
     - "barrier": local search on the worst pairwise barrier by swaps of two neurons, from the best of the three.
-    - "exact": complete search, for few and narrow networks, from the result of "barrier".
+    - "exact": complete search, for few and narrow networks and the population loss, from the result of "barrier".
 
     Parameters
     ----------
-    networks : sequence of TwoLayerNet
-        At least two, of one input dimension; narrower ones are padded with zero neurons, see `TwoLayerNet.pad`.
+    networks : sequence of TwoLayerNet or LayeredNet
+        At least two, of one architecture; narrower two-layer networks are padded with zero neurons, see `TwoLayerNet.pad`.
     method : {"reference", "mean", "synchronise", "barrier", "exact"}
     objective : TwoLayerNet, PopulationLoss or DataLoss
         The loss; a network is the teacher of the population loss.
@@ -127,8 +128,8 @@ def align_many(
     Raises
     ------
     InvalidInputError
-        If there are fewer than two networks, input dimensions differ, a name is unknown or does not fit the method, `start` does
-        not hold permutations or is given to a method without a start, or a complete search is too large: m > 8 or
+        If there are fewer than two networks, architectures differ, a name is unknown or does not fit the method, `start` does
+        not hold permutations or is given to a method without a start, or a complete search is on data or too large: m > 8 or
         ``(m!)^(n-1) > 2 10^9``.
 
     Notes
@@ -164,7 +165,7 @@ def align_many(
     if method in ASSIGNMENTS:
         return aligned(family, method, pairwise)
     if method == "exact":
-        refuse_many(len(family), family.width)
+        refuse_search(family)
     if start is None:
         candidates = [aligned(family, name, pairwise) for name in ASSIGNMENTS]
         best = min(candidates, key=lambda candidate: candidate.height)

@@ -10,7 +10,7 @@ from lmctheory.alignment.path import Path, path_under
 from lmctheory.alignment.swaps import GAIN, trial_points
 from lmctheory.families.assignments import Assigned
 from lmctheory.families.members import Family, from_the_first
-from lmctheory.networks import TwoLayerNet
+from lmctheory.networks import Network
 
 
 class Pairs:
@@ -23,7 +23,7 @@ class Pairs:
         self.paths = {(i, j): self.path(i, j) for i, j in family.pairs}
         self.arrangements: dict[tuple[int, int], Arrangement] = {}
 
-    def member(self, k: int, permutation: IntArray | None = None) -> TwoLayerNet:
+    def member(self, k: int, permutation: IntArray | None = None) -> Network:
         """Return network k under its present permutation, or another."""
         return self.family.members[k].permute(self.permutations[k] if permutation is None else permutation)
 

@@ -164,21 +164,21 @@ class LayeredNet:
             weights[k + 1] = weights[k + 1][:, part]
         return LayeredNet(weights, biases)
 
-    def split(self, perm: ArrayLike) -> tuple[IntArray, ...]:
-        """Return the permutation of each layer, as indices into that layer.
+    def split(self, perm: ArrayLike, name: str = "perm") -> tuple[IntArray, ...]:
+        """Return the permutation of each layer, as indices into that layer; `name` is what errors call it.
 
         Raises
         ------
         InvalidInputError
             If `perm` is not a permutation of all hidden neurons, or moves a neuron to another layer.
         """
-        index = _checks.permutation("perm", perm, self.width)
+        index = _checks.permutation(name, perm, self.width)
         parts = []
         for k, layer in enumerate(self.layers):
             part = index[layer] - layer.start
             if part.min() < 0 or part.max() >= self.widths[k]:
                 raise InvalidInputError(
-                    f"perm must map every hidden layer to itself: neurons {layer.start} to {layer.stop - 1} are layer {k}, "
+                    f"{name} must map every hidden layer to itself: neurons {layer.start} to {layer.stop - 1} are layer {k}, "
                     f"got {index[layer].tolist()}"
                 )
             parts.append(part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from lmctheory._checks import instance
+from lmctheory._checks import IntArray, instance, permutation
 from lmctheory.errors import InvalidInputError
 from lmctheory.networks.layered import LayeredNet
 from lmctheory.networks.two_layer import TwoLayerNet
@@ -15,6 +15,13 @@ Network: TypeAlias = TwoLayerNet | LayeredNet
 def as_layered(net: Network) -> LayeredNet:
     """Return the network as a `LayeredNet`."""
     return net if isinstance(net, LayeredNet) else LayeredNet.from_two_layer(net)
+
+
+def network_permutation(name: str, value: Any, net: Network) -> IntArray:
+    """Gather indices over the hidden neurons of a network that map every layer to itself."""
+    if isinstance(net, LayeredNet):
+        net.split(value, name)
+    return permutation(name, value, net.width)
 
 
 def same_architecture(name_a: str, net_a: Any, name_b: str, net_b: Any) -> None:

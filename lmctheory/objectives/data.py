@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,15 +10,12 @@ from numpy.typing import ArrayLike
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
-from lmctheory._parallel import blas
 from lmctheory.errors import InvalidInputError
 from lmctheory.networks import LayeredNet, Network, TwoLayerNet, as_layered, same_architecture
 from lmctheory.objectives.backpropagation import Backpropagation
+from lmctheory.objectives.mixtures import BLOCK_FLOATS, DataSegments, DataSimplex
 
 LOSSES = ("squared", "cross-entropy", "error")
-BLOCK_FLOATS = 2**21  # of the first hidden layer of a block of inputs: both ends of a segment stay in cache or nearly
-KEPT_FLOATS = 2**25  # of first layers that are kept between calls, 256 MB
-FLOOR = 4.0 * np.finfo(float).eps  # rounding error of a loss, relative to the mean absolute value of its terms
 
 
 class DataLoss:
@@ -217,67 +214,15 @@ class DataLoss:
             same_architecture("net_a", net_a, "net_b", net_b)
         return DataSegments(self, [as_layered(net) for net in nets_a], [as_layered(net) for net in nets_b])
 
+    def simplex(self, networks: Sequence[Any]) -> DataSimplex:
+        """Return the loss on the simplex of networks of one architecture."""
+        for k, net in enumerate(networks):
+            self.check(f"networks[{k}]", net)
+            same_architecture("networks[0]", networks[0], f"networks[{k}]", net)
+        return DataSimplex(self, [as_layered(net) for net in networks])
+
 
 def _softmax(outputs: FloatArray) -> FloatArray:
     powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     shares: FloatArray = powers / powers.sum(axis=1, keepdims=True)
     return shares
-
-
-class DataSegments:
-    """The loss on data along P straight lines between networks.
-
-    Before its activation the first layer is linear in t, ``(1-t) (W_A x + b_A) + t (W_B x + b_B)``: the products with the inputs
-    are made once, and each position costs the products with the later layers.
-    """
-
-    def __init__(self, loss: DataLoss, nets_a: Sequence[LayeredNet], nets_b: Sequence[LayeredNet]) -> None:
-        self.loss, self.nets_a, self.nets_b = loss, nets_a, nets_b
-        rows = max(1, BLOCK_FLOATS // (2 * nets_a[0].widths[0]))
-        self._blocks = [slice(start, min(start + rows, len(loss))) for start in range(0, len(loss), rows)]
-        self._keep = 2 * len(nets_a) * len(loss) * nets_a[0].widths[0] <= KEPT_FLOATS
-        self._kept: dict[tuple[int, int], tuple[FloatArray, FloatArray]] = {}
-
-    def __len__(self) -> int:
-        return len(self.nets_a)
-
-    def __call__(self, paths: IntArray, positions: FloatArray) -> FloatArray:
-        """Return the loss at `positions` ``(Q, T)`` of segments `paths` ``(Q,)``."""
-        with blas().limit(limits=1):  # threads that wait for a busy core stall each of many small products
-            return self._mean(paths, positions, self.loss.terms)
-
-    def floor(self, paths: IntArray, positions: FloatArray) -> FloatArray:
-        """Return the rounding error to expect in the loss there: `FLOOR` times the mean of the absolute values of its terms."""
-        return FLOOR * self._mean(paths, positions, self.loss.term_sizes)
-
-    def outputs(self, path: int, positions: FloatArray) -> Iterator[tuple[slice, int, FloatArray]]:
-        """Yield rows of the data, the number of a position ``(T,)``, and the outputs ``(n', k)`` of the network there."""
-        net_a, net_b = self.nets_a[path], self.nets_b[path]
-        deeper = list(zip(net_a.weights[1:], net_b.weights[1:], net_a.biases[1:], net_b.biases[1:], strict=True))
-        for number, rows in enumerate(self._blocks):
-            first_a, first_b = self._first_layers(path, number)
-            for k, t in enumerate(positions):
-                h = (1 - t) * first_a
-                h += t * first_b
-                for W_a, W_b, b_a, b_b in deeper:
-                    np.maximum(h, 0.0, out=h)
-                    h = h @ ((1 - t) * W_a + t * W_b).T
-                    h += (1 - t) * b_a + t * b_b
-                yield rows, k, h
-
-    def _first_layers(self, path: int, number: int) -> tuple[FloatArray, FloatArray]:
-        """Return the first layers of both ends before their activation, on a block of the inputs."""
-        if (path, number) in self._kept:
-            return self._kept[path, number]
-        X = self.loss.X[self._blocks[number]]
-        first_a, first_b = (X @ net.weights[0].T + net.biases[0] for net in (self.nets_a[path], self.nets_b[path]))
-        if self._keep:
-            self._kept[path, number] = first_a, first_b
-        return first_a, first_b
-
-    def _mean(self, paths: IntArray, positions: FloatArray, terms: Any) -> FloatArray:
-        found = np.zeros(positions.shape)
-        for q, path in enumerate(paths):
-            for rows, k, outputs in self.outputs(int(path), positions[q]):
-                found[q, k] += terms(outputs, rows).sum()
-        return found / len(self.loss)

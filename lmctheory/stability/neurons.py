@@ -12,7 +12,7 @@ from lmctheory._checks import BoolArray, FloatArray, IntArray
 from lmctheory.errors import InvalidInputError
 from lmctheory.networks import LayeredNet, Network, TwoLayerNet, as_layered
 from lmctheory.objectives import DataLoss, PopulationLoss, as_objective
-from lmctheory.objectives.data import BLOCK_FLOATS
+from lmctheory.objectives.mixtures import BLOCK_FLOATS
 
 DEAD = 1e-3  # share of the largest mass below which a neuron counts as dead; see `sparsity`
 

@@ -2,6 +2,7 @@
 
 from validation.claim import Claim
 from validation.claims import (
+    depth,
     dimension_free,
     dimension_free_minima,
     divergence,
@@ -20,8 +21,11 @@ from validation.claims import (
     one_permutation_per_trajectory,
     permutation_invariance,
     rate,
+    real_data_double_descent,
     real_data_edge_of_stability,
+    real_data_rate,
     real_data_sparsity,
+    real_data_strong,
     sgd_sparsity,
     sparsity_and_barrier,
     sparsity_transition,
@@ -63,6 +67,10 @@ CLAIMS: dict[str, Claim] = {
         one_permutation_per_trajectory,
         one_permutation_for_pruned_sequences,
         mask_transport,
+        real_data_double_descent,
+        real_data_rate,
+        depth,
+        real_data_strong,
         real_data_sparsity,
         real_data_edge_of_stability,
     )
