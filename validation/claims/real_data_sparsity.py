@@ -91,12 +91,10 @@ def _describe(sweep: ImageSweep, line: BrokenLine) -> str:
         if np.isfinite(column).any()
     ]
     low, high = line.interval
-    ends = sweep.effective[sweep.learnt[:, -1], -1]
     return (
         f"{sweep}: dead {sweep.reference_dead.mean() / sweep.width:.1%} at a quarter of 2/sharpness at the start, "
         f"{', '.join(shares)} (rates over the threshold); change point at {line.change_point:.3g} [{low:.3g}, {high:.3g}]; "
-        f"{ends.mean() if ends.size else np.nan:.3g} effective neurons at the largest rate; {sweep.learnt.mean():.0%} of the "
-        "runs have learnt."
+        f"{sweep.learnt.mean():.0%} of the runs have learnt."
     )
 
 
