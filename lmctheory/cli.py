@@ -211,6 +211,17 @@ def sharpness(options: argparse.Namespace) -> Report:
     )
 
 
+def verify_certificate(options: argparse.Namespace) -> Report:
+    """Prove once more what a certificate states."""
+    with _about(options.file):
+        certificate = lmc.load_certificate(options.file)
+        kind = lmc.verify_certificate(options.file)
+    return Report(
+        {"kind": kind, "statement": certificate.statement, "verified": True},
+        [f"verified    {certificate.statement}", f"kind        {kind}"],
+    )
+
+
 def rate(options: argparse.Namespace) -> Report:
     """A power law fitted to a table of barriers."""
     widths, samples, pairs = _read_barriers(options.data)
@@ -309,6 +320,8 @@ def _about(path: str) -> Iterator[None]:
         yield
     except InvalidInputError as error:
         raise InvalidInputError(f"{path}: {error}") from None
+    except lmc.CertificateError as error:
+        raise lmc.CertificateError(f"{path}: refused: {error}") from None
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be read: {error.strerror or error}") from None
 
@@ -402,7 +415,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(run: Any, description: str, examples: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(
-            run.__name__,
+            run.__name__.replace("_", "-"),
             help=description,
             description=description,
             epilog=f"examples:\n{examples}",
@@ -491,6 +504,14 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("networks", nargs="+", metavar="NETWORK")
     sub.add_argument("--teacher", required=True, metavar="T", help="the target network")
     inputs(sub)
+
+    sub = command(
+        verify_certificate,
+        "Prove once more what a certificate states, from its data alone, by code that shares nothing with the search.",
+        "  lmctheory verify-certificate barrier.json\n\n"
+        "The exit status is 0 if the certificate is proved, and 2 if it is refused or cannot be read. Needs python-flint.",
+    )
+    sub.add_argument("file", metavar="FILE", help="written by Certificate.save")
 
     sub = command(
         rate,

@@ -8,6 +8,7 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "double_descent": "double-descent",
     "rate": "rate",
     "dimension_free": "dimension-free",
+    "spurious_minima": "spurious-minima",
     "uniform_double_descent": "uniform-double-descent",
     "uniform_rate": "uniform-rate",
     "law_matters": "law-matters",

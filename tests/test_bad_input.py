@@ -23,6 +23,7 @@ DATA = lmc.DataLoss([[1.0], [2.0]], [0, 1])
 TWO = [[1.0, 2.0], [0.5, 1.0]]
 PAIRS = [[0, 1], [0, 2], [1, 2]]
 THREE = [[1.0, 2.0, 3.0], [0.5, 1.0, 1.5]]
+DATA = lmc.DataLoss([[1.0, 2.0]], [3.0])
 
 
 def train(**options):
@@ -133,6 +134,16 @@ CALLS = [
     (lambda: lmc.align(HUGE, HUGE, "exact", objective=T), "net_a", "at most 64 neurons", "65"),
     (lambda: lmc.align(NET, NET, "barrier", objective=T.W), "objective", "TwoLayerNet", "array"),
     (lambda: lmc.align(FLAT, FLAT, "barrier", objective=T), "net_a", "d = 3", "d = 2"),
+    (lambda: lmc.align(DEEP, NARROW), "net_b", "weights[0] of shape (2, 2)", "(1, 2)"),
+    (lambda: lmc.align(DEEP, NET), "net_b", "LayeredNet", "TwoLayerNet"),
+    (lambda: lmc.align(DEEP, DEEP, n_orders=0), "n_orders", "at least 1", "0"),
+    (lambda: lmc.align(DEEP, DEEP, rng=-1), "rng", "at least 0", "-1"),
+    (lambda: lmc.align(DEEP, DEEP, "activations"), "objective", "needs data for a LayeredNet", "None"),
+    (lambda: lmc.align(DEEP, DEEP, "activations", objective=T), "net_a", "TwoLayerNet", "LayeredNet"),
+    (lambda: lmc.align(DEEP, DEEP, "barrier", objective=T), "net_a", "TwoLayerNet", "LayeredNet"),
+    (lambda: lmc.align(DEEP, DEEP, "barrier", objective=lmc.DataLoss([[1.0]], [2.0])), "net_a", "d = 1", "d = 2"),
+    (lambda: lmc.align(DEEP, DEEP, "exact", objective=DATA), "objective", "population loss with method='exact'", "DataLoss"),
+    (lambda: lmc.align(FLAT, FLAT, "exact", objective=DATA), "objective", "population loss with method='exact'", "DataLoss"),
     (lambda: lmc.align(NET, NET, "barrier", objective=T, inputs="cube"), "inputs", "'sphere'", "'cube'"),
     (lambda: lmc.align(NET, NET, "barrier", objective=T, grid_size=2), "grid_size", "at least 3", "2"),
     (lambda: lmc.barrier(NET, WIDE, T), "net_b", "(2, 3)", "(3, 3)"),
@@ -184,6 +195,16 @@ CALLS = [
     (lambda: lmc.strong_connectivity([NET, NET], T, "swap"), "search", "'swaps'", "'swap'"),
     (lambda: lmc.weak_connectivity([NET, NET], T, "all"), "search", "'exact'", "'all'"),
     (lambda: lmc.weak_connectivity([NET, NINE], T, "exact"), "networks", "m <= 8", "m = 9"),
+    (lambda: lmc.barrier(DEEP, DEEP, DATA, align=[2, 1, 0]), "align", "every hidden layer to itself", "[2, 1]"),
+    (lambda: lmc.simplex_barrier([DEEP, NARROW], DATA), "networks[1]", "weights[0] of shape (2, 2)", "(1, 2)"),
+    (lambda: lmc.simplex_barrier([DEEP, FLAT], DATA), "networks[1]", "LayeredNet", "TwoLayerNet"),
+    (lambda: lmc.simplex_barrier([DEEP, DEEP], DATA, [[0, 1, 2], [0, 2, 1]]), "permutations[1]", "every hidden layer", "[0, 2]"),
+    (lambda: lmc.align_many([DEEP, SHALLOW], objective=DATA), "networks[1]", "hidden layers of networks[0], 2", "1"),
+    (lambda: lmc.align_many([DEEP, DEEP], objective=T), "networks[0]", "TwoLayerNet", "LayeredNet"),
+    (lambda: lmc.align_many([DEEP, DEEP], "exact", objective=DATA), "objective", "population loss", "DataLoss"),
+    (lambda: lmc.strong_connectivity([FLAT, FLAT], DATA, "exact"), "objective", "population loss", "DataLoss"),
+    (lambda: lmc.align_sequences([DEEP], [NARROW], DATA), "seq_b[0]", "weights[0] of shape (2, 2)", "(1, 2)"),
+    (lambda: lmc.align_sequences([DEEP], [DEEP], DATA, n_orders=0), "n_orders", "at least 1", "0"),
     (lambda: lmc.cycle_consistency([NET, NET], T), "networks", "at least three", "2"),
     (lambda: lmc.cycle_consistency([NET, NET, NET], T, "mean"), "method", "'weights'", "'mean'"),
     # paths of zero loss
@@ -342,6 +363,10 @@ CALLS = [
     (lambda: TWO_OUTPUTS.with_parameters(np.full(6, np.nan)), "parameters", "finite", "nan"),
     (lambda: lmc.sparsity(NET, dead=0.0), "dead", "between 0 and 1", "0.0"),
     (lambda: lmc.sparsity(NET, dead=1), "dead", "between 0 and 1", "1"),
+    # certified local minima
+    (lambda: lmc.certify_local_minimum(FLAT, T), "net", "d = 3", "d = 2"),
+    (lambda: lmc.certify_local_minimum(NET.W, T), "net", "TwoLayerNet", "an array"),
+    (lambda: lmc.certify_local_minimum(NET, T.W), "teacher", "TwoLayerNet", "an array"),
     # rates and plots
     (lambda: fit(widths=[], samples=[]), "widths", "empty", "(0,)"),
     (lambda: fit(widths=[4], samples=TWO[:1]), "widths", "at least two", "1"),

@@ -237,10 +237,22 @@ def test_numbers_of_an_ensemble_are_those_of_the_library(cell):
 
 @pytest.mark.jit
 def test_shuffled_labels_are_one_shuffle_for_all_networks(cell):
-    ensembles = images.image_ensembles(Context(seed=1), [images._request(1, 4, labels, 4, False) for labels in images.LABELS])
-    true, shuffled = (e.levels[:, 0, 1].mean() for e in ensembles)
+    found = [images.ensemble(1, **cell | {"labels": labels, "width": 16, "depth": 1, "n_steps": 100}) for labels in images.LABELS]
+    true, shuffled = (part["levels"][:, 0, 1].mean() for part in found)
     assert true < 0.5 < shuffled
-    assert ensembles[0].heights.shape[0] == 6
+
+
+def test_blocks_are_joined(monkeypatch):
+    def part(seed, width, n_runs, block, **_):
+        planted = _ensemble(width, _one_peak, n_runs=n_runs, seed=block)
+        return {name: value for name, value in vars(planted).items() if isinstance(value, np.ndarray)} | planted.midpoint
+
+    monkeypatch.setattr(images, "ensemble", part)
+    found = images.image_ensembles(Context(), [images._request(1, width, "true", 18, True) for width in (4, 64)])
+    assert [len(e.levels) for e in found] == [18, 18]
+    assert [len(e.pairs) for e in found] == [66 + 15, 3 * 15]  # blocks of 12 and 6, and three of 6
+    assert found[1].pairs.max() == 17
+    np.testing.assert_allclose(found[0].curves[..., 8] - 0.05, found[0].heights.mean(axis=0))
 
 
 def test_random_permutations_keep_layers_and_function():
@@ -285,6 +297,16 @@ def test_cells_name_the_images_and_change_with_the_files(tmp_path):
     assert other["data"] != first["data"]
     assert images.describe_images(Context(mnist=tmp_path / "a")) == "Data: mnist, 30 training and 20 test images of 2 x 3 pixels."
     assert len(images.load(str(tmp_path / "a"), 12, 5).y_train) == 12
+
+
+@pytest.mark.jit
+def test_networks_are_trained_on_mnist_with_the_one_option(tmp_path):
+    context = Context(mnist=_write_mnist(tmp_path / "mnist", n_train=100))
+    request = images._request(1, 3, "true", 3, False)
+    on_mnist, on_digits = (images.ensemble(0, **images.image_set(c), **request, n_steps=10) for c in (context, Context()))
+    assert on_mnist["before_images"].shape[1:] == (2, 3)
+    assert on_digits["before_images"].shape[1:] == (8, 8)
+    assert not np.array_equal(on_mnist["levels"], on_digits["levels"])
 
 
 def _on_images(context):

@@ -18,6 +18,7 @@ from test_claims_minima import MINIMA_DATA
 from test_claims_sequences import SEQUENCES_DATA
 from test_claims_sgd import SGD_DATA
 from test_claims_sparsity import SPARSITY_DATA
+from test_claims_spurious import SPURIOUS_DATA
 from test_claims_stability import STABILITY_DATA
 
 import lmctheory as lmc
@@ -39,18 +40,10 @@ def _fit(widths, samples):
     }
 
 
-MADE_UP = (
-    MINIMA_DATA
-    | GEOMETRY_DATA
-    | SPARSITY_DATA
-    | STABILITY_DATA
-    | SGD_DATA
-    | DIVERGENCE_DATA
-    | SEQUENCES_DATA
-    | FAMILIES_DATA
-    | IMAGES_DATA
-    | IMAGE_RATES_DATA
-)
+MADE_UP = {
+    **(MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA | SGD_DATA | DIVERGENCE_DATA | SEQUENCES_DATA),
+    **(FAMILIES_DATA | SPURIOUS_DATA | IMAGES_DATA | IMAGE_RATES_DATA),
+}
 
 
 def _data():

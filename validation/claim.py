@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN
+from decimal import Context as Rounding
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -100,15 +102,30 @@ class Context:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A measured number with its 95 % interval, None where the number is exact."""
+    """A measured number with its 95 % interval, None where the number is exact.
+
+    What is `proved` is no statistic: the number is exact, or its interval an enclosure, by a certificate.
+    """
 
     name: str
     value: float
     interval: tuple[float, float] | None = None
+    proved: bool = False
+
+    @property
+    def interval_text(self) -> str:
+        """The interval to three digits, "exact" without; ends of a proved one are rounded outwards, so that it stays true."""
+        if self.interval is None:
+            return "exact"
+        modes = (ROUND_FLOOR, ROUND_CEILING) if self.proved else (ROUND_HALF_EVEN, ROUND_HALF_EVEN)
+        low, high = (Rounding(3, mode).create_decimal(end) for mode, end in zip(modes, self.interval, strict=True))
+        return f"[{float(low):.3g}, {float(high):.3g}]"
 
     def __str__(self) -> str:
-        text = f"{self.name} {self.value:.3g}"
-        return text if self.interval is None else f"{text} [{self.interval[0]:.3g}, {self.interval[1]:.3g}]"
+        parts = [self.name, f"{self.value:.3g}"]
+        if self.interval is not None:
+            parts.append(self.interval_text)
+        return " ".join([*parts, "proved"] if self.proved else parts)
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ LABELS = ("true", "shuffled")
 NARROW = 32  # barriers of networks below this width differ most from pair to pair, and cost least
 RATE_FROM = 16  # widths from here on are fitted
 THREES_TO = 64  # of networks trained on shuffled labels
-Losses: TypeAlias = dict[str, dict[str, lmc.DataLoss]]  # by split and measure
 SHOWN = 40  # misclassified images kept for a figure
+Losses: TypeAlias = dict[str, dict[str, lmc.DataLoss]]  # by split and measure
 
 
 def image_set(context: Context) -> dict[str, Any]:

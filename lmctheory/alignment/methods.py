@@ -131,8 +131,9 @@ def align(
     deterministic. At the end no swap gains more than a relative 1e-10 or the rounding error of the barrier, whichever is
     larger. A round of all swaps costs ``m^2 (m + M)`` kernel evaluations, 0.1 s at m = 256, and a search a few of them.
 
-    On n data a swap in the last hidden layer is screened in O(n): the loss is convex in the outputs, and changes at least as
-    much as to first order. A swap that passes, or one in a layer before, costs the products from its layer on.
+    On n data the loss is convex in the outputs, and rises at least as much as to first order: that excludes most swaps of the
+    last hidden layer in O(n), of the layer before it in O(n m). A swap that passes, or one in another layer, or with the error
+    rate, costs the products from its layer on.
 
     The exact search rests on ``max_t e(t) >= e(t*)``, with t* the maximiser for the best permutation known, at first that of
     "barrier". There the excess is ``constant + sum_i linear[i, p_i] + sum_{i != j} quadratic[i, p_i, j, p_j]``, in closed form.
@@ -169,13 +170,13 @@ def align(
     """
     same_architecture("net_a", net_a, "net_b", net_b)
     _checks.choice("method", method, METHODS)
-    n_orders = _checks.integer("n_orders", n_orders, 1)
+    n_orders, root = _checks.integer("n_orders", n_orders, 1), _checks.seed_sequence(rng)
     if time_limit is not None:
         time_limit = _checks.real("time_limit", time_limit, positive=True)
         if method != "exact":
             raise InvalidInputError(f"time_limit belongs to method='exact', got {time_limit} with {method!r}")
     if method == "weights":
-        return by_similarity(net_a, net_b, method, None, n_orders, rng)
+        return by_similarity(net_a, net_b, method, None, n_orders, root)
     if objective is None and (method != "activations" or isinstance(net_a, LayeredNet)):
         why = "needs data for a LayeredNet" if method == "activations" else "minimises the barrier"
         raise InvalidInputError(f"objective must be given with method={method!r}, which {why}, got None")
@@ -185,7 +186,7 @@ def align(
     if loss is None or method == "activations":
         return by_similarity(net_a, net_b, method, loss)
     if method == "barrier":
-        return by_swaps(loss, net_a, net_b, grid_size, n_orders, rng)
+        return by_swaps(loss, net_a, net_b, grid_size, n_orders, root)
     if isinstance(net_a, LayeredNet) or isinstance(net_b, LayeredNet) or not isinstance(loss, PopulationLoss):
         raise InvalidInputError(f"objective must be a population loss with method='exact', got a {type(loss).__name__}")
     if net_a.width > MAX_WIDTH:

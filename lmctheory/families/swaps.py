@@ -40,7 +40,8 @@ class Pairs:
 
     def screen(self, i: int, j: int, target: float, number: int, count: int) -> tuple[int, int, int]:
         """Return the first of `count` swaps, from `number` on, that brings the path from i to j below `target` on its grid."""
-        return self.arrangement(i, j).first_swap(*trial_points(self.paths[i, j], target), number, count)
+        arrangement = self.arrangement(i, j)
+        return arrangement.first_swap(*trial_points(self.paths[i, j], target, arrangement.screened), number, count)
 
     def exchanged(self, k: int, number: int, q: int, r: int, target: float) -> dict[tuple[int, int], Path] | None:
         """Return the new paths from network k when its neurons at q and r change places; None if one is not below `target`."""

@@ -39,6 +39,8 @@ class LayeredNet:
     Hidden neurons are numbered through all layers, from 0 to ``width - 1``, those next to the input first. A permutation of the
     network is one array of gather indices over them which maps every layer to itself.
 
+    Every layer is fully connected: convolutional and residual networks are out of scope.
+
     Examples
     --------
     >>> import lmctheory as lmc

@@ -172,10 +172,8 @@ class DataLoss:
         targets = 1.0 if self.labels is not None else np.square(self.targets[rows]).sum(axis=1)
         return 2.0 * (np.square(outputs).sum(axis=1) + targets)
 
-    def slopes(self, outputs: FloatArray, rows: slice) -> FloatArray | None:
-        """Return the derivatives of `terms` with respect to the outputs, ``(n', k)``; None for the error rate, not convex."""
-        if self.loss == "error":
-            return None
+    def slopes(self, outputs: FloatArray, rows: slice) -> FloatArray:
+        """Return the gradient of each of `terms` with respect to its outputs, shape ``(n', k)``."""
         if self.labels is None:
             return 2.0 * (outputs - self.targets[rows])
         if self.loss == "squared":

@@ -150,8 +150,8 @@ def _number(value: float) -> Markup:
     return typeset(f"{value:.3g}")
 
 
-def _interval(interval: Sequence[float] | None) -> Markup:
-    return Markup("exact") if interval is None else typeset(f"[{interval[0]:.3g}, {interval[1]:.3g}]")
+def _interval(measurement: Measurement) -> Markup:
+    return typeset(measurement.interval_text)
 
 
 def _emphasis(text: str) -> Markup:
