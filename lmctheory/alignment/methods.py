@@ -158,6 +158,10 @@ def align(
     >>> lmc.align(net, net.permute([2, 0, 1])).permutation
     array([1, 2, 0])
 
+    >>> deep = lmc.LayeredNet([[[1.0, 0.0], [0.0, 2.0]], [[1.0, 2.0], [3.0, 4.0], [0.0, 5.0]], [[1.0, -1.0, 0.5]]])
+    >>> lmc.align(deep, deep.permute([1, 0, 4, 2, 3])).permutation
+    array([1, 0, 3, 4, 2])
+
     Two global minima, for which weight matching is not optimal:
 
     >>> net_a, net_b = (lmc.sample_minimum(2, 6, rng=seed).to_network() for seed in (12, 13))

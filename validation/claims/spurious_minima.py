@@ -31,7 +31,7 @@ COLUMNS = ("low", "high", "radius", "distance", "curvature", "confirmed")
 
 def plan(context: Context) -> list[dict[str, Any]]:
     """Return the requests: runs by teacher width M, at m = M and m = M + 1."""
-    quick = {6: (2048, 256), 7: (512, 256), **{M: (256, 256) for M in range(8, 13)}}
+    quick = {6: (2048, 256), 7: (512, 256), **{M: (256, 256) for M in (8, 9)}, **{M: (128, 128) for M in (10, 11, 12)}}
     full = {6: (6144, 2048), 7: (4096, 2048), 8: (2048, 2048), 9: (2048, 6144), **{M: (1024, 2048) for M in range(10, 13)}}
     full |= {M: (256, 256) for M in range(13, 21)}
     runs = context.pick(quick=quick, full=full)
