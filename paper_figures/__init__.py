@@ -39,6 +39,7 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "real_data_rate": "real-data-rate",
     "depth": "depth",
     "real_data_strong": "real-data-strong",
+    "real_data_sparsity": "real-data-sparsity",
 }
 
 

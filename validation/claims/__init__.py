@@ -24,7 +24,9 @@ from validation.claims import (
     permutation_invariance,
     rate,
     real_data_double_descent,
+    real_data_edge_of_stability,
     real_data_rate,
+    real_data_sparsity,
     real_data_strong,
     sgd_sparsity,
     sparsity_and_barrier,
@@ -75,5 +77,7 @@ CLAIMS: dict[str, Claim] = {
         real_data_rate,
         depth,
         real_data_strong,
+        real_data_sparsity,
+        real_data_edge_of_stability,
     )
 }
