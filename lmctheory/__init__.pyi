@@ -88,6 +88,7 @@ from .rates import RateFit as RateFit
 from .rates import fit_rate as fit_rate
 from .sequences import SequenceAlignment as SequenceAlignment
 from .sequences import align_sequences as align_sequences
+from .stability import DataSparsity as DataSparsity
 from .stability import Sparsity as Sparsity
 from .stability import sharpness as sharpness
 from .stability import sparsity as sparsity

@@ -18,6 +18,8 @@ MINIMUM = lmc.Minimum([0, 0, 1], [0.5, 0.5, 1.0])
 LONGER = lmc.Minimum([0, 0, 1, -1], [0.5, 0.5, 1.0, 0.0])
 OTHER = lmc.Minimum([0, 1, 2], [1.0, 1.0, 1.0])
 HUGE = lmc.TwoLayerNet(np.ones((65, 3)))
+TWO_OUTPUTS = lmc.LayeredNet([[[1.0]], [[1.0], [0.0]]])
+DATA = lmc.DataLoss([[1.0], [2.0]], [0, 1])
 TWO = [[1.0, 2.0], [0.5, 1.0]]
 PAIRS = [[0, 1], [0, 2], [1, 2]]
 IMAGES = lmc.ImageData("four", np.eye(4), np.arange(4), np.eye(4), np.arange(4), (2, 2))
@@ -355,7 +357,19 @@ CALLS = [
     (lambda: lmc.stability_threshold(2, 4, [2, 3]), "class_sizes", "at most the width, 4", "[2, 3]"),
     (lambda: lmc.sparsity(NET.W), "net", "TwoLayerNet", "array"),
     (lambda: lmc.sparsity(FLAT, T), "net", "d = 3", "d = 2"),
-    (lambda: lmc.sparsity(NET, NET.W), "teacher", "TwoLayerNet", "array"),
+    (lambda: lmc.sparsity(NET, NET.W), "objective", "TwoLayerNet", "array"),
+    (lambda: lmc.sparsity(TWO_OUTPUTS), "objective", "DataLoss", "None"),
+    (lambda: lmc.sparsity(TWO_OUTPUTS, T), "objective", "DataLoss", "TwoLayerNet"),
+    (lambda: lmc.sparsity(TWO_OUTPUTS, DATA, dead=0.1), "dead", "data", "0.1"),
+    (lambda: lmc.sparsity(FLAT, DATA), "net", "d = 1", "d = 2"),
+    (lambda: lmc.sharpness(TWO_OUTPUTS, T), "net", "TwoLayerNet", "LayeredNet"),
+    (lambda: lmc.sharpness(TWO_OUTPUTS, DATA, samples=[[1.0]]), "samples", "teacher", "samples"),
+    (lambda: lmc.sharpness(TWO_OUTPUTS, DATA, "sphere"), "inputs", "teacher", "'sphere'"),
+    (lambda: lmc.sharpness(TWO_OUTPUTS, DATA.measuring("error")), "loss", "'squared' or 'cross-entropy'", "'error'"),
+    (lambda: DATA.measuring("error").value_and_gradient(TWO_OUTPUTS), "loss", "'squared' or 'cross-entropy'", "'error'"),
+    (lambda: DATA.hessian_product(TWO_OUTPUTS)([1.0]), "parameters", "6", "1"),
+    (lambda: TWO_OUTPUTS.with_parameters([1.0, 2.0]), "parameters", "6", "2"),
+    (lambda: TWO_OUTPUTS.with_parameters(np.full(6, np.nan)), "parameters", "finite", "nan"),
     (lambda: lmc.sparsity(NET, dead=0.0), "dead", "between 0 and 1", "0.0"),
     (lambda: lmc.sparsity(NET, dead=1), "dead", "between 0 and 1", "1"),
     # certified local minima
@@ -388,6 +402,23 @@ CALLS = [
     (lambda: fit(samples=THREE, pairs=[PAIRS, [[0, 1], [1, 1], [1, 2]]]), "pairs[1]", "two different networks", ""),
     (lambda: fit(samples=THREE, pairs=[PAIRS, [[0, 1], [-1, 1], [1, 2]]]), "pairs[1]", "non-negative", ""),
     (lambda: fit(samples=THREE, pairs=[PAIRS, [[0, 1]] * 3]), "pairs[1]", "at least three", "2"),
+    # certificates
+    (lambda: lmc.certify_loss(NET.W, T), "net", "TwoLayerNet", "array"),
+    (lambda: lmc.certify_loss(NET, NET.W), "teacher", "TwoLayerNet", "array"),
+    (lambda: lmc.certify_loss(FLAT, T), "net", "d = 3", "d = 2"),
+    (lambda: lmc.certify_loss(NET, T, digits=0), "digits", "at least 1", "0"),
+    (lambda: lmc.certify_loss(NET, T, digits=3.0), "digits", "integer", "3.0"),
+    (lambda: lmc.certify_gradient(FLAT, T), "net", "d = 3", "d = 2"),
+    (lambda: lmc.certify_hessian(NET, T, digits="ten"), "digits", "integer", "'ten'"),
+    (lambda: lmc.certify_barrier(NET, WIDE, T), "net_b", "(2, 3)", "(3, 3)"),
+    (lambda: lmc.certify_barrier(FLAT, FLAT, T), "net_a", "d = 3", "d = 2"),
+    (lambda: lmc.certify_barrier(NET, NET, T, [0, 0]), "permutation", "exactly once", "[0, 0]"),
+    (lambda: lmc.certify_barrier(NET, NET, T, rtol=0.0), "rtol", "positive", "0.0"),
+    (lambda: lmc.certify_barrier(NET, NET, T, max_cells=1), "max_cells", "at least 2", "1"),
+    (lambda: lmc.certify_barrier_modulo_permutation(NET, WIDE, T), "net_b", "(2, 3)", "(3, 3)"),
+    (lambda: lmc.certify_barrier_modulo_permutation(HUGE, HUGE, T), "net_a", "at most 10 neurons", "65"),
+    (lambda: lmc.certify_barrier_modulo_permutation(NET, NET, T, rtol=-1.0), "rtol", "positive", "-1.0"),
+    (lambda: lmc.certify_barrier_modulo_permutation(NET, NET, T, max_positions=0), "max_positions", "at least 1", "0"),
     (lambda: lmc.plotting.rate_plot([4, 8], TWO, fit=fit(widths=[4, 16])), "fit", "[4.0, 8.0]", "[4.0, 16.0]"),
     (lambda: lmc.plotting.rate_plot([4, 8], TWO, fit="fit"), "fit", "RateFit", "'fit'"),
     (lambda: lmc.plotting.rate_plot([4], TWO[:1]), "widths", "at least two", "1"),

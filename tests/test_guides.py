@@ -52,9 +52,10 @@ def test_command_line(tmp_path):
         same_text(done.stdout, text)
 
 
-def test_property_testing(tmp_path):
+@pytest.mark.parametrize("name", ["property-testing.md", "certificates.md"])
+def test_python(tmp_path, name):
     """In a process of its own: what Hypothesis draws depends on the modules that are loaded."""
-    found = blocks("property-testing.md")
+    found = blocks(name)
     assert {language for language, _, _ in found} == {"python"}
     script = tmp_path / "guide.py"
     script.write_text("\n".join(f"{source}\nprint({MARK!r})" for _, source, _ in found), encoding="utf-8")
