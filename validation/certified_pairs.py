@@ -48,7 +48,7 @@ def modulo_permutation(seed: int, M: int, width: int, n_pairs: int, n_checked: i
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", lmc.ConvergenceWarning)  # whether it closes is in the results
             found = lmc.certify_barrier_modulo_permutation(net_a, net_b, teacher)
-        aligned = lmc.align(net_a, net_b, "exact", teacher=teacher)
+        aligned = lmc.align(net_a, net_b, "exact", objective=teacher)
         rows.append(
             [
                 *outwards(found),
