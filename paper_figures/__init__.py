@@ -33,6 +33,13 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "weak_not_strong": "weak-not-strong",
     "strong_emerges": "strong-emerges-with-width",
     "simplex_triangles": "strong-emerges-with-width",
+    "real_data_double_descent": "real-data-double-descent",
+    "real_data_paths": "real-data-double-descent",
+    "misclassified": "real-data-double-descent",
+    "real_data_rate": "real-data-rate",
+    "depth": "depth",
+    "real_data_strong": "real-data-strong",
+    "real_data_sparsity": "real-data-sparsity",
 }
 
 

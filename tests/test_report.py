@@ -148,7 +148,7 @@ def test_every_claim_is_told_in_full(page):
         assert re.sub(r"\s+", " ", typeset(text).striptags()) in page.text
     for text in (
         "python -m validation rate --scale quick --seed 7",
-        "Seed 7, scale quick, 12.3 s",
+        "Seed 7, scale quick, images digits, 12.3 s",
         f"lmctheory {lmc.__version__}",
     ):
         assert text in page.text

@@ -52,7 +52,8 @@ class FailedCellsError(LmcError):
 class Context:
     """How to run: ``scale`` "quick" or "full", the seed, where progress is reported, and where cells are computed and kept.
 
-    Without a `folder` cells are computed in this process and not kept.
+    Without a `folder` cells are computed in this process and not kept. Claims on images take MNIST from the folder `mnist`;
+    without one, the digits.
     """
 
     scale: str = "quick"
@@ -61,6 +62,7 @@ class Context:
     folder: Path | None = None
     executor: str | Executor = "processes"
     workers: int | None = None
+    mnist: Path | None = None
 
     def pick(self, quick: T, full: T) -> T:
         """Return the value for this scale."""
@@ -146,7 +148,8 @@ class Claim:
     """A statement that numbers can support or refute.
 
     `rule` is the decision rule and `control` the negative control, both to be fixed before the numbers are seen; `experiment`
-    applies them. Which figures draw the outcome's data is recorded in `paper_figures.FIGURES`.
+    applies them. Which figures draw the outcome's data is recorded in `paper_figures.FIGURES`. With `on_images` the numbers
+    depend on the set of images, ``Context.mnist``.
     """
 
     name: str
@@ -156,6 +159,7 @@ class Claim:
     rule: str
     control: str
     experiment: Callable[[Context], Outcome]
+    on_images: bool = False
 
 
 def as_json(value: Any) -> Any:

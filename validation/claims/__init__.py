@@ -4,6 +4,7 @@ from validation.claim import Claim
 from validation.claims import (
     certified_double_descent,
     certified_rate_samples,
+    depth,
     dimension_free,
     dimension_free_minima,
     divergence,
@@ -22,6 +23,11 @@ from validation.claims import (
     one_permutation_per_trajectory,
     permutation_invariance,
     rate,
+    real_data_double_descent,
+    real_data_edge_of_stability,
+    real_data_rate,
+    real_data_sparsity,
+    real_data_strong,
     sgd_sparsity,
     sparsity_and_barrier,
     sparsity_transition,
@@ -67,5 +73,11 @@ CLAIMS: dict[str, Claim] = {
         one_permutation_per_trajectory,
         one_permutation_for_pruned_sequences,
         mask_transport,
+        real_data_double_descent,
+        real_data_rate,
+        depth,
+        real_data_strong,
+        real_data_sparsity,
+        real_data_edge_of_stability,
     )
 }
