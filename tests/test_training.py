@@ -6,7 +6,8 @@ import reference
 from scipy.stats import chi2
 
 import lmctheory as lmc
-from lmctheory._compiled.descent import descend, descend_on_batches
+from lmctheory._compiled.descent import descend, descend_on_batches, descend_on_sample
+from lmctheory._compiled.gradient import layout, load_iterate
 
 TEACHER = lmc.orthonormal_teacher(2, 4)
 silent_overflow = pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")  # as in compiled loops
@@ -240,7 +241,13 @@ def test_a_step_allocates_nothing():
     mask = np.random.default_rng(3).random((5, 4)) < 0.5
 
     def full(steps, points):
-        descend(X.copy(), c.copy(), 5, mask, points, 1.0, 1e-3, True, 0, steps, -1.0, -1.0, np.empty((5, 5)), stop)
+        at = layout(5, 2, 4)
+        room, shared = np.zeros(at.size), np.zeros(2, dtype=np.int64)
+        load_iterate(room, at, X, c, 5)
+        descend(room, at, mask, 1.0, 1e-3, True, 0, steps, -1.0, -1.0, stop, 0, 1, shared)
+
+    def sample(steps, points):
+        descend_on_sample(X.copy(), c.copy(), 5, mask, points, 1e-3, True, 0, steps, -1.0, -1.0, np.empty((5, 5)), stop)
 
     def batches(steps, points):
         batch, order, rng = np.empty((3, 4)), np.arange(len(points)), np.random.default_rng(2)
@@ -251,7 +258,7 @@ def test_a_step_allocates_nothing():
         run(steps, points)
         return rtsys.get_allocation_stats().alloc - before
 
-    for run, given in ((full, points[:0]), (full, points), (batches, points[:0])):  # drawing an index is Numba's, and does
+    for run, given in ((full, points[:0]), (sample, points), (batches, points[:0])):  # drawing an index is Numba's, and does
         allocations(run, 1, given)
         assert allocations(run, 1000, given) == allocations(run, 10, given)
 
