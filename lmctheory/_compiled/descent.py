@@ -73,8 +73,8 @@ def descend(
     """Take gradient steps on the population loss until `last_step`; return ``(step, reason)``.
 
     The `room`, laid out by `at`, holds the iterate. Without `train_output` the output weights stay, and unless it is empty
-    weights outside the boolean `mask` ``(m, d)`` stay. A tolerance below 0 never stops. `stop` ``(1,)`` is read every step and may
-    be set by another thread. A diverged run ends one step too late: its last iterate of finite loss is the one before.
+    weights outside the boolean `mask` ``(m, d)`` stay. A tolerance below 0 never stops. `stop` ``(1,)`` is read every step, and
+    another thread may set it. A diverged run ends one step too late: its last iterate of finite loss is the one before.
 
     A team of threads may share the work: each of `size` calls with its `rank`; two integers, zeros at the start, are `shared`.
     Neither that nor taking the steps in several calls changes a bit.
