@@ -1,10 +1,11 @@
 """A place where the threads of a team wait for each other."""
 
 from llvmlite import ir
-from numba import njit, types
+from numba import config, njit, types
 from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic
 
+CAN_WAIT = not config.DISABLE_JIT  # a thread that waits in interpreted code would hold up the others
 SPINS = 2000  # looks at the counter, some microseconds, before the processor is offered to others
 
 

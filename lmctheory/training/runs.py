@@ -8,7 +8,8 @@ import numpy as np
 
 from lmctheory._checks import BoolArray, FloatArray, IntArray
 from lmctheory._compiled import descent as compiled
-from lmctheory._compiled.gradient import layout, load_iterate, load_previous, unload
+from lmctheory._compiled.iterate import layout, load_iterate, load_previous, unload
+from lmctheory._compiled.teams import CAN_WAIT
 from lmctheory._parallel import call_as_team
 from lmctheory.networks import TwoLayerNet
 from lmctheory.objectives import PopulationLoss, span_coordinates
@@ -116,7 +117,7 @@ class Run:
         room, shared = np.zeros(at.size), np.zeros(2, dtype=np.int64)
         load_iterate(room, at, self._X, self._c, self._m)
         load_previous(room, at, self._previous)
-        size = min(self._threads, at.chunks)
+        size = min(self._threads, at.chunks) if CAN_WAIT else 1
         energy = self.population.teacher_energy
 
         def descend(rank: int) -> tuple[int, int]:
