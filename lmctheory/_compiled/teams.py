@@ -3,9 +3,10 @@
 from llvmlite import ir
 from numba import config, njit, types
 from numba.core.cgutils import get_or_insert_function
-from numba.extending import intrinsic
 
-CAN_WAIT = not config.DISABLE_JIT  # a thread that waits in interpreted code would hold up the others
+from lmctheory._compiled.vectors import compiled_as
+
+CAN_WAIT = not config.DISABLE_JIT  # type: ignore[attr-defined]  # a thread that waits in interpreted code would hold up the others
 SPINS = 2000  # looks at the counter, some microseconds, before the processor is offered to others
 
 
@@ -14,32 +15,30 @@ def wait_for_all(shared, size):
     """Return when all `size` threads of the team have called; ``shared[0]`` counts the calls, from 0 on."""
     if size == 1:
         return
-    awaited = (_add(shared, 1) // size + 1) * size
+    awaited = (add_at_once(shared, 1) // size + 1) * size
     spins = 0
-    while _add(shared, 0) < awaited:
+    while add_at_once(shared, 0) < awaited:
         spins += 1
         if spins > SPINS:
-            _give_way()
+            give_way()
 
 
-@intrinsic
-def _add(context, shared, amount):
-    """Add to the first integer in one step that all threads see in the same order, and return what it was."""
-
-    def build(context, builder, found, values):
-        pointer = context.make_array(found.args[0])(context, builder, values[0]).data
-        return builder.atomic_rmw("add", pointer, values[1], "seq_cst")
-
-    return types.int64(shared, types.int64), build
+def add_at_once(shared, amount):
+    """Add to ``shared[0]`` in one step that all threads see in the same order, and return what it was."""
+    before = shared[0]
+    shared[0] += amount
+    return before
 
 
-@intrinsic
-def _give_way(context):
+@compiled_as(add_at_once, types.int64, types.Array(types.int64, 1, "C"), types.int64)
+def _add_at_once(builder, shared, amount):
+    return builder.atomic_rmw("add", shared, amount, "seq_cst")
+
+
+def give_way():
     """Let another thread run."""
 
-    def build(context, builder, found, values):
-        kind = ir.FunctionType(ir.IntType(32), [])
-        builder.call(get_or_insert_function(builder.module, kind, "sched_yield"), [])
-        return context.get_dummy_value()
 
-    return types.void(), build
+@compiled_as(give_way, types.void)
+def _give_way(builder):
+    builder.call(get_or_insert_function(builder.module, ir.FunctionType(ir.IntType(32), []), "sched_yield"), [])

@@ -37,8 +37,8 @@ class _VectorModel(models.PrimitiveModel):
 VECTOR, BUFFER, PLACE = Vector(), types.Array(types.float64, 1, "C"), types.int64
 
 
-def _compiled_as(function, result, *arguments):
-    """Let the decorated ``build(builder, *values)`` write the code of `function` for these types; a buffer comes as a pointer."""
+def compiled_as(function, result, *arguments):
+    """Let the decorated ``build(builder, *values)`` write the code of `function` for these types; arrays come as pointers."""
 
     def decorate(build):
         @infer_global(function)
@@ -51,7 +51,9 @@ def _compiled_as(function, result, *arguments):
         @lower_builtin(function, *arguments)
         def lower(context, builder, found, values):
             pairs = zip(found.args, values, strict=True)
-            values = [context.make_array(t)(context, builder, value).data if t == BUFFER else value for t, value in pairs]
+            values = [
+                context.make_array(t)(context, builder, value).data if isinstance(t, types.Array) else value for t, value in pairs
+            ]
             made = build(builder, *values)
             return context.get_dummy_value() if result == types.void else made
 
@@ -77,7 +79,7 @@ def load(buffer, offset):
     return buffer[offset : offset + LANES].copy()
 
 
-@_compiled_as(load, VECTOR, BUFFER, PLACE)
+@compiled_as(load, VECTOR, BUFFER, PLACE)
 def _load(builder, buffer, offset):
     return builder.load(_place(builder, buffer, offset), align=8)
 
@@ -87,7 +89,7 @@ def store(buffer, offset, vector):
     buffer[offset : offset + LANES] = vector
 
 
-@_compiled_as(store, types.void, BUFFER, PLACE, VECTOR)
+@compiled_as(store, types.void, BUFFER, PLACE, VECTOR)
 def _store(builder, buffer, offset, vector):
     builder.store(vector, _place(builder, buffer, offset), align=8)
 
@@ -97,7 +99,7 @@ def splat(number):
     return np.full(LANES, number)
 
 
-@_compiled_as(splat, VECTOR, types.float64)
+@compiled_as(splat, VECTOR, types.float64)
 def _splat(builder, number):
     undefined = ir.Constant(_LANES, ir.Undefined)
     first = builder.insert_element(undefined, number, _INDEX(0))
@@ -109,7 +111,7 @@ def fma(a, b, c):
     return a * b + c
 
 
-@_compiled_as(fma, VECTOR, VECTOR, VECTOR, VECTOR)
+@compiled_as(fma, VECTOR, VECTOR, VECTOR, VECTOR)
 def _fma(builder, a, b, c):
     return _call(builder, "fmuladd", a, b, c)
 
@@ -141,7 +143,7 @@ def _polynomial(builder, t, coefficients):
 
 
 for _kind in (VECTOR, types.float64):
-    _compiled_as(polynomial, _kind, _kind, types.UniTuple)(_polynomial)
+    compiled_as(polynomial, _kind, _kind, types.UniTuple)(_polynomial)
 
 
 def root(vector):
@@ -149,7 +151,7 @@ def root(vector):
     return np.sqrt(vector)
 
 
-@_compiled_as(root, VECTOR, VECTOR)
+@compiled_as(root, VECTOR, VECTOR)
 def _root(builder, vector):
     return _call(builder, "sqrt", vector)
 
@@ -159,7 +161,7 @@ def magnitude(vector):
     return np.abs(vector)
 
 
-@_compiled_as(magnitude, VECTOR, VECTOR)
+@compiled_as(magnitude, VECTOR, VECTOR)
 def _magnitude(builder, vector):
     return _call(builder, "fabs", vector)
 
@@ -169,7 +171,7 @@ def where_less(a, b, then, otherwise):
     return np.where(a < b, then, otherwise)
 
 
-@_compiled_as(where_less, VECTOR, VECTOR, VECTOR, VECTOR, VECTOR)
+@compiled_as(where_less, VECTOR, VECTOR, VECTOR, VECTOR, VECTOR)
 def _where_less(builder, a, b, then, otherwise):
     return builder.select(builder.fcmp_ordered("<", a, b), then, otherwise)
 
@@ -179,7 +181,7 @@ def count_up():
     return np.arange(float(LANES))
 
 
-@_compiled_as(count_up, VECTOR)
+@compiled_as(count_up, VECTOR)
 def _count_up(builder):
     return ir.Constant(_LANES, [float(k) for k in range(LANES)])
 
@@ -190,7 +192,7 @@ def total(vector):
     return (quarters[0] + quarters[2]) + (quarters[1] + quarters[3])
 
 
-@_compiled_as(total, types.float64, VECTOR)
+@compiled_as(total, types.float64, VECTOR)
 def _total(builder, vector):
     half = LANES // 2
     while half:
@@ -204,7 +206,7 @@ _OPERATORS = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", 
 
 
 def _compile_operator(function, instruction):
-    @_compiled_as(function, VECTOR, VECTOR, VECTOR)
+    @compiled_as(function, VECTOR, VECTOR, VECTOR)
     def _operate(builder, a, b):
         return getattr(builder, instruction)(a, b)
 
@@ -218,7 +220,7 @@ def transpose(buffer, place, out, out_place):
     out[out_place : out_place + LANES * LANES] = buffer[place : place + LANES * LANES].reshape(LANES, LANES).T.ravel()
 
 
-@_compiled_as(transpose, types.void, BUFFER, PLACE, BUFFER, PLACE)
+@compiled_as(transpose, types.void, BUFFER, PLACE, BUFFER, PLACE)
 def _transpose(builder, buffer, place, out, out_place):
     def row(buffer, start, r):
         return _place(builder, buffer, builder.add(start, _INTEGER(r * LANES)))
@@ -254,7 +256,7 @@ def add_product(out, place, row, left, left_place, left_row, left_step, right, r
     out[place + rows * row + np.arange(LANES)] += block @ factor
 
 
-def _product(builder, add, out, place, row, left, left_place, left_row, left_step, right, right_place, depth):
+def _product(builder, out, place, row, left, left_place, left_row, left_step, right, right_place, depth, *, add):
     def rows_from(start, step):
         return [builder.add(start, builder.mul(step, _INTEGER(r))) for r in range(ROWS)]
 
@@ -282,7 +284,7 @@ def _product(builder, add, out, place, row, left, left_place, left_row, left_ste
         builder.store(builder.fadd(builder.load(pointer, align=8), value) if add else value, pointer, align=8)
 
 
-for _function, _add in ((set_product, False), (add_product, True)):
-    _compiled_as(_function, types.void, BUFFER, PLACE, PLACE, BUFFER, PLACE, PLACE, PLACE, BUFFER, PLACE, PLACE)(
-        partial(lambda add, builder, *values: _product(builder, add, *values), _add)
+for _product_function, _adds in ((set_product, False), (add_product, True)):
+    compiled_as(_product_function, types.void, BUFFER, PLACE, PLACE, BUFFER, PLACE, PLACE, PLACE, BUFFER, PLACE, PLACE)(
+        partial(_product, add=_adds)
     )

@@ -15,8 +15,7 @@ from lmctheory._checks import BoolArray, FloatArray, Rng
 from lmctheory._parallel import map_threads, thread_count
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
 from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss
-from lmctheory.samples import SampleLoss
+from lmctheory.objectives import PopulationLoss, SampleLoss
 from lmctheory.training.polishing import Polish
 from lmctheory.training.polishing import polish as polish_network
 from lmctheory.training.recording import measure

@@ -12,8 +12,7 @@ from lmctheory._compiled.iterate import layout, load_iterate, load_previous, unl
 from lmctheory._compiled.teams import CAN_WAIT
 from lmctheory._parallel import call_as_team
 from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss, span_coordinates
-from lmctheory.samples import SampleLoss
+from lmctheory.objectives import PopulationLoss, SampleLoss, span_coordinates
 from lmctheory.training.behaviour import behaviour_of, steps_to_keep
 from lmctheory.training.recording import Checkpoints, History, Measurements, history_of, measure
 
