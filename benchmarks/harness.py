@@ -82,8 +82,8 @@ def per_step(run: Callable[[int], object], aim: float = 0.15) -> Callable[[], fl
     It is the difference of a long call and a call of one step, which removes what each call costs beside its steps.
     """
     run(1)  # compiles
-    steps = 1
-    while (elapsed := seconds(partial(run, steps))) < aim / 4:
+    once, steps = seconds(lambda: run(1)), 1
+    while (elapsed := seconds(partial(run, 1 + steps)) - once) < aim / 4:
         steps *= 2
     steps = max(1, round(steps * aim / elapsed))
 
