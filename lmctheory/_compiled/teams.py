@@ -1,5 +1,7 @@
 """A place where the threads of a team wait for each other."""
 
+import os
+
 from llvmlite import ir
 from numba import config, njit, types
 from numba.core.cgutils import get_or_insert_function
@@ -41,4 +43,5 @@ def give_way():
 
 @compiled_as(give_way, types.void)
 def _give_way(builder):
-    builder.call(get_or_insert_function(builder.module, ir.FunctionType(ir.IntType(32), []), "sched_yield"), [])
+    name = "SwitchToThread" if os.name == "nt" else "sched_yield"
+    builder.call(get_or_insert_function(builder.module, ir.FunctionType(ir.IntType(32), []), name), [])
