@@ -19,7 +19,7 @@ def wait_for_all(shared, size):
         return
     awaited = (add_at_once(shared, 1) // size + 1) * size
     spins = 0
-    while add_at_once(shared, 0) < awaited:
+    while current(shared) < awaited:
         spins += 1
         if spins > SPINS:
             give_way()
@@ -35,6 +35,16 @@ def add_at_once(shared, amount):
 @compiled_as(add_at_once, types.int64, types.Array(types.int64, 1, "C"), types.int64)
 def _add_at_once(builder, shared, amount):
     return builder.atomic_rmw("add", shared, amount, "seq_cst")
+
+
+def current(shared):
+    """Return ``shared[0]`` as other threads have left it."""
+    return shared[0]
+
+
+@compiled_as(current, types.int64, types.Array(types.int64, 1, "C"))
+def _current(builder, shared):
+    return builder.load_atomic(shared, "acquire", 8)
 
 
 def give_way():
