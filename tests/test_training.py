@@ -168,7 +168,7 @@ def test_same_seed_same_bits_at_any_thread_count(monkeypatch):
 @pytest.mark.jit
 @pytest.mark.parametrize(
     "options",
-    [{}, {"train_output": True, "loss_tol": 3e-2, "max_steps": 60}, {"mask": np.random.default_rng(0).random((1030, 4)) < 0.5}],
+    [{}, {"train_output": True, "loss_tol": 3e-2, "max_steps": 300}, {"mask": np.random.default_rng(0).random((300, 4)) < 0.5}],
     ids=["plain", "until a tolerance", "mask"],
 )
 def test_threads_that_share_one_wide_network_change_no_bit(options, monkeypatch):
@@ -177,7 +177,7 @@ def test_threads_that_share_one_wide_network_change_no_bit(options, monkeypatch)
         monkeypatch.setenv("LMCTHEORY_THREADS", threads)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", lmc.ConvergenceWarning)
-            found.append(short(width=1030, learning_rate=3e-4, **options))
+            found.append(short(width=300, learning_rate=1e-3, **options))
     for other in found[1:]:
         assert same_bits(found[0].networks, other.networks)
         assert found[0].networks[0].a.tobytes() == other.networks[0].a.tobytes()
@@ -191,14 +191,14 @@ def test_threads_that_share_one_wide_network_change_no_bit(options, monkeypatch)
 def test_wide_network_that_diverges_in_several_threads_goes_back(monkeypatch):
     monkeypatch.setenv("LMCTHEORY_THREADS", "2")
     with pytest.warns(lmc.ConvergenceWarning, match="1 diverged"):
-        result = short(width=1030, learning_rate=1e3, max_steps=500)
-    before = short(width=1030, learning_rate=1e3, max_steps=int(result.steps[0]) - 1)
+        result = short(width=300, learning_rate=1e3, max_steps=500)
+    before = short(width=300, learning_rate=1e3, max_steps=int(result.steps[0]) - 1)
     assert same_bits(result.networks, before.networks)
 
 
 @pytest.mark.jit
 def test_interrupt_ends_all_threads_of_a_wide_network():
-    start = random_net(1030, 4)
+    start = random_net(300, 4)
     plan = Plan(10**9, 0.0, 0.0, None, False, np.array([], dtype=int), np.array([], dtype=int))
     run = Run(start, TEACHER, None, None, 1e-9, plan, np.random.default_rng(0), threads=2)
     stop = np.zeros(1, dtype=np.uint8)
@@ -286,9 +286,9 @@ def test_a_step_allocates_nothing():
 
     def full(steps, points):
         at = layout(5, 2, 4)
-        room, shared = np.zeros(at.size), np.zeros(2, dtype=np.int64)
+        room = np.zeros(at.size)
         load_iterate(room, at, X, c, 5)
-        descend(room, at, mask, 1.0, 1e-3, True, 0, steps, -1.0, -1.0, stop, 0, 1, shared)
+        descend(room, at, mask, 1.0, 1e-3, True, 0, steps, -1.0, -1.0, stop)
 
     def sample(steps, points):
         descend_on_sample(X.copy(), c.copy(), 5, mask, points, 1e-3, True, 0, steps, -1.0, -1.0, np.empty((5, 5)), stop)
