@@ -39,11 +39,11 @@ class _Step:
 
 
 def minimise(loss: PopulationLoss, net: TwoLayerNet, gradient_tol: float) -> tuple[FloatArray, int, str]:
-    """Return weights near those of `net` with a gradient norm of at most `gradient_tol`, or as near as it came; steps; why it ended.
+    """Return weights near those of `net` with a gradient norm of at most `gradient_tol`, or as near as it came; steps; reason.
 
-    Steps are by conjugate gradients with the Hessian, cut off at the trust region. Where it has negative curvature, which can only
-    come from its bending part (`PopulationLoss.hessian_product`), they use the rest, the Gauss-Newton matrix, which has none. Near
-    zero loss they always do: bending is negligible there but for the smallest neurons, of which it is no model.
+    Steps are by conjugate gradients with the Hessian, cut off at the trust region. Where it has negative curvature, which can
+    only come from its bending part (`PopulationLoss.hessian_product`), they use the rest, the Gauss-Newton matrix, which has
+    none. Near zero loss they always do: bending is negligible there but for the smallest neurons, of which it is no model.
     """
     value, gradient = loss.value_and_gradient(net)
     floor, size = loss.floor(net), float(np.linalg.norm(net.W))
@@ -94,7 +94,7 @@ def _move(net: TwoLayerNet, change: FloatArray) -> TwoLayerNet:
 def _conjugate_gradients(
     product: Callable[[FloatArray], FloatArray], gradient: FloatArray, scale: FloatArray, radius: float
 ) -> _Step:
-    """Return the step of Steihaug: conjugate gradients, in scaled weights, to the boundary if they leave or the curvature is negative."""
+    """Return the step of Steihaug: conjugate gradients, to the boundary if they would leave or the curvature is negative."""
     position, curved = np.zeros_like(gradient), np.zeros_like(gradient)
     residual = -gradient / scale
     direction = residual.copy()
