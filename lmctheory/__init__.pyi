@@ -43,9 +43,12 @@ from .minima import project_to_minimum as project_to_minimum
 from .minima import sample_minimum as sample_minimum
 from .minima import star_center as star_center
 from .minima import zero_loss_path as zero_loss_path
+from .networks import LayeredNet as LayeredNet
 from .networks import TwoLayerNet as TwoLayerNet
 from .networks import orthonormal_teacher as orthonormal_teacher
+from .objectives import DataLoss as DataLoss
 from .objectives import PopulationLoss as PopulationLoss
+from .objectives import SampleLoss as SampleLoss
 from .objectives import loss_floor as loss_floor
 from .objectives import population_gradient as population_gradient
 from .objectives import population_hessian as population_hessian
@@ -56,7 +59,6 @@ from .pruning import prune_iteratively as prune_iteratively
 from .pruning import transport_mask as transport_mask
 from .rates import RateFit as RateFit
 from .rates import fit_rate as fit_rate
-from .samples import SampleLoss as SampleLoss
 from .sequences import SequenceAlignment as SequenceAlignment
 from .sequences import align_sequences as align_sequences
 from .stability import Sparsity as Sparsity

@@ -30,7 +30,7 @@ def real_array(name: str, value: Any, ndim: int) -> FloatArray:
             raise TypeError(f"dtype {raw.dtype}")
         array = np.ascontiguousarray(raw, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"{name} must be {kind} of real numbers, got {_describe(value)} ({error})") from None
+        raise InvalidInputError(f"{name} must be {kind} of real numbers, got {describe(value)} ({error})") from None
     if raw.ndim != ndim:
         raise InvalidInputError(f"{name} must be {kind}, got an array of shape {raw.shape}")
     if array.size == 0:
@@ -51,7 +51,7 @@ def same_dimension(name: str, value: int, other: str, expected: int) -> None:
 def instance(name: str, value: Any, expected: type) -> Any:
     """Refuse anything but an instance of `expected`."""
     if not isinstance(value, expected):
-        raise InvalidInputError(f"{name} must be a {expected.__name__}, got {_describe(value)}")
+        raise InvalidInputError(f"{name} must be a {expected.__name__}, got {describe(value)}")
     return value
 
 
@@ -59,7 +59,7 @@ def items(name: str, value: Any, what: str, minimum: int = 1) -> list[Any]:
     """The members of a sequence of at least `minimum`; `what` names them in the plural."""
     expected = f"{name} must be a sequence of {what}, at least {({1: 'one', 2: 'two'})[minimum]}"
     if not isinstance(value, Iterable) or isinstance(value, (str, bytes)):
-        raise InvalidInputError(f"{expected}, got {_describe(value)}")
+        raise InvalidInputError(f"{expected}, got {describe(value)}")
     members = list(value)
     if len(members) < minimum:
         raise InvalidInputError(f"{expected}, got {len(members) or 'none'}")
@@ -73,7 +73,7 @@ def integer(name: str, value: Any, minimum: int) -> int:
             raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise InvalidInputError(f"{name} must be an integer, got {_describe(value)}") from None
+        raise InvalidInputError(f"{name} must be an integer, got {describe(value)}") from None
     if number < minimum:
         raise InvalidInputError(f"{name} must be at least {minimum}, got {number}")
     return number
@@ -86,7 +86,7 @@ def real(name: str, value: Any, *, positive: bool = False, non_negative: bool = 
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise InvalidInputError(f"{name} must be a real number, got {_describe(value)}") from None
+        raise InvalidInputError(f"{name} must be a real number, got {describe(value)}") from None
     if not math.isfinite(number):
         raise InvalidInputError(f"{name} must be finite, got {number}")
     if positive and number <= 0:
@@ -129,7 +129,7 @@ def integer_array(name: str, value: Any, shape: tuple[int, ...]) -> IntArray:
     except ValueError:  # ragged
         raw = np.empty(0)
     if raw.dtype.kind not in "iu" or raw.shape != shape:
-        raise InvalidInputError(f"{name} must be integers of shape {shape}, got {_describe(value)}")
+        raise InvalidInputError(f"{name} must be integers of shape {shape}, got {describe(value)}")
     return raw.astype(np.intp)
 
 
@@ -141,7 +141,7 @@ def mask(name: str, value: Any, *shapes: tuple[int, ...]) -> BoolArray:
         raw = np.empty(0)
     if raw.dtype.kind != "b" or (raw.shape not in shapes if shapes else raw.ndim != 2):
         expected = f"booleans of shape {' or '.join(map(str, shapes))}" if shapes else "a matrix of booleans"
-        raise InvalidInputError(f"{name} must be {expected}, got {_describe(value)}")
+        raise InvalidInputError(f"{name} must be {expected}, got {describe(value)}")
     return np.array(raw, order="C")
 
 
@@ -170,7 +170,7 @@ def _digest(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
 
 
-def _describe(value: Any) -> str:
+def describe(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     text = repr(value)

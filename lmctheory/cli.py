@@ -141,8 +141,10 @@ def train(options: argparse.Namespace) -> Report:
 def align(options: argparse.Namespace) -> Report:
     """The permutation that matches one network to another."""
     net_a, net_b = map(_network, (options.A, options.B))
+    if options.teacher is None and options.method in ("barrier", "exact"):
+        raise InvalidInputError(f"--teacher must be given with --method {options.method}, which minimises the barrier")
     teacher = None if options.teacher is None else _network(options.teacher)
-    found = lmc.align(net_a, net_b, options.method, teacher=teacher, inputs=options.inputs, time_limit=options.time_limit)
+    found = lmc.align(net_a, net_b, options.method, objective=teacher, inputs=options.inputs, time_limit=options.time_limit)
     if options.out is not None:
         with _writing(options.out):
             net_b.permute(found.permutation).save(options.out)

@@ -14,8 +14,8 @@ from lmctheory._parallel import map_threads
 from lmctheory.alignment import Alignment
 from lmctheory.alignment import align as align_networks
 from lmctheory.alignment.methods import METHODS
-from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss, same_shape
+from lmctheory.networks import Network, TwoLayerNet, network_permutation, same_architecture
+from lmctheory.objectives import Objective, as_objective
 from lmctheory.paths import GRID_SIZE, maximise_excess, rounding_errors
 
 CHUNK_FLOATS = 2**20  # size of the Gram blocks of the pairs that a thread evaluates together
@@ -54,9 +54,9 @@ class Barrier:
 
 
 def barrier(
-    net_a: TwoLayerNet,
-    net_b: TwoLayerNet,
-    teacher: TwoLayerNet,
+    net_a: Network,
+    net_b: Network,
+    objective: TwoLayerNet | Objective,
     align: str | ArrayLike | Alignment | None = None,
     kind: str = "chord",
     *,
@@ -70,17 +70,17 @@ def barrier(
 
     Parameters
     ----------
-    net_a, net_b : TwoLayerNet
-        Ends of the path, of one shape (m, d); `TwoLayerNet.pad` brings unequal widths together.
-    teacher : TwoLayerNet
-        The target of the loss.
+    net_a, net_b : TwoLayerNet or LayeredNet
+        Ends of the path, of one architecture; `TwoLayerNet.pad` brings unequal widths together.
+    objective : TwoLayerNet, PopulationLoss or DataLoss
+        The loss; a network is the teacher of the population loss.
     align : None, str, array_like of shape (m,), or Alignment
         The permutation of `net_b`: none, found by a method of `align`, or given. Methods that minimise the barrier minimise that
         over the chord, whatever `kind` is.
     kind : {"chord", "endpoint-mean", "midpoint"}
         ``max e``; ``max L - (L_A + L_B)/2`` [AHS]; ``e(1/2)``, the only one that can be negative.
     inputs : {"gaussian", "sphere"}
-        Distribution of the inputs, as in `population_loss`.
+        Distribution of the inputs of a teacher, as in `population_loss`.
     grid_size : int
         Points of the uniform grid, ends included, on which the maximum is located before it is refined; at least 3.
 
@@ -91,12 +91,12 @@ def barrier(
     Raises
     ------
     InvalidInputError
-        If shapes differ, `align` is neither a method nor a permutation, or a name is unknown.
+        If architectures differ, `align` is neither a method nor a permutation, or a name is unknown.
 
     Notes
     -----
-    Gram matrices are computed once; each position then costs ``m (m + 1) / 2 + m M`` kernel evaluations, whatever d. A spike
-    narrower than the grid can be missed.
+    Against a teacher, Gram matrices are computed once; each position then costs ``m (m + 1) / 2 + m M`` kernel evaluations,
+    whatever d. On data the first layer's products are made once. A spike narrower than the grid can be missed.
 
     References
     ----------
@@ -112,9 +112,9 @@ def barrier(
     >>> lmc.barrier(teacher, swapped, teacher, align="weights").height < 1e-14
     True
     """
-    loss = PopulationLoss(teacher, inputs)
+    loss = as_objective(objective, inputs)
     loss.check("net_a", net_a)
-    same_shape("net_a", net_a, "net_b", net_b)
+    same_architecture("net_a", net_a, "net_b", net_b)
     permutation, method = _permutation(net_a, net_b, align, loss, grid_size)
     segments = loss.segments([net_a], [net_b.permute(permutation)])
     found = maximise_excess(segments, 1, kind, grid_size)
@@ -155,8 +155,8 @@ class PairwiseBarriers:
 
 
 def pairwise_barriers(
-    networks: Sequence[TwoLayerNet],
-    teacher: TwoLayerNet,
+    networks: Sequence[Network],
+    objective: TwoLayerNet | Objective,
     align: str | Sequence[str] = "weights",
     kind: str = "chord",
     *,
@@ -167,11 +167,11 @@ def pairwise_barriers(
 
     Parameters
     ----------
-    networks : sequence of TwoLayerNet
-        At least two, of one shape.
+    networks : sequence of TwoLayerNet or LayeredNet
+        At least two, of one architecture.
     align : str or sequence of str
         Methods of `align`, or "none" for no permutation. With several, `PairwiseBarriers.heights` is the lowest.
-    teacher, kind, inputs, grid_size
+    objective, kind, inputs, grid_size
         As for `barrier`.
 
     Returns
@@ -182,7 +182,7 @@ def pairwise_barriers(
     Raises
     ------
     InvalidInputError
-        If there are fewer than two networks, shapes differ, or a name is unknown.
+        If there are fewer than two networks, architectures differ, or a name is unknown.
 
     Examples
     --------
@@ -192,18 +192,18 @@ def pairwise_barriers(
     >>> lmc.pairwise_barriers(networks, teacher, "none").heights.round(3)
     array([0.182, 0.   , 0.182])
     """
-    loss = PopulationLoss(teacher, inputs)
+    loss = as_objective(objective, inputs)
     networks = _checks.items("networks", networks, "networks", 2)
     names = [align] if isinstance(align, str) else _checks.items("align", align, "methods")
     methods = [_checks.choice("align", name, (*METHODS, "none")) for name in names]
     loss.check("networks[0]", networks[0])
     for k, net in enumerate(networks):
-        same_shape("networks[0]", networks[0], f"networks[{k}]", net)
+        same_architecture("networks[0]", networks[0], f"networks[{k}]", net)
     pairs = np.stack(np.triu_indices(len(networks), 1), axis=1)
 
     def evaluate(chunk: int, _: NDArray[np.uint8]) -> FloatArray:
         """Heights and floors ``(2, chunk, methods)`` of a chunk of pairs, evaluated together."""
-        ends: list[tuple[TwoLayerNet, TwoLayerNet]] = []
+        ends: list[tuple[Network, Network]] = []
         index: dict[tuple[int, bytes], int] = {}  # methods often agree on the permutation
         rows = []
         for i, j in pairs[chunk * chunk_size : (chunk + 1) * chunk_size]:
@@ -233,15 +233,15 @@ def pairwise_barriers(
 
 
 def _permutation(
-    net_a: TwoLayerNet, net_b: TwoLayerNet, align: str | ArrayLike | Alignment | None, loss: PopulationLoss, grid_size: int
+    net_a: Network, net_b: Network, align: str | ArrayLike | Alignment | None, loss: Objective, grid_size: int
 ) -> tuple[IntArray, str]:
     """Return the permutation of B that `align` asks for, and where it comes from."""
     if align is None:
         return np.arange(net_a.width), "none"
     if isinstance(align, str):
         method = _checks.choice("align", align, METHODS)
-        found = align_networks(net_a, net_b, method, teacher=loss.teacher, inputs=loss.inputs, grid_size=grid_size)
+        found = align_networks(net_a, net_b, method, objective=loss, grid_size=grid_size)
         return found.permutation, method
     if isinstance(align, Alignment):
-        return _checks.permutation("align.permutation", align.permutation, net_a.width), align.method
-    return _checks.permutation("align", align, net_a.width), "given"
+        return network_permutation("align.permutation", align.permutation, net_a), align.method
+    return network_permutation("align", align, net_a), "given"

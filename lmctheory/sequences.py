@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
 
 from lmctheory import _checks
-from lmctheory._checks import BoolArray, FloatArray, IntArray
+from lmctheory._checks import BoolArray, FloatArray, IntArray, Rng
 from lmctheory._parallel import map_threads
-from lmctheory.alignment.assignment import SIMILARITIES
+from lmctheory.alignment.assignment import N_ORDERS, maximise
+from lmctheory.alignment.similarity import SIMILARITIES, Similarity, WeightedSum, similarity_of
 from lmctheory.connectivity import CHUNK_FLOATS
 from lmctheory.errors import InvalidInputError
-from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss, same_shape
+from lmctheory.networks import Network, TwoLayerNet, same_architecture
+from lmctheory.objectives import Objective, as_objective
 from lmctheory.paths import GRID_SIZE, maximise_excess, rounding_errors
 
 METHODS = ("each", "last", "joint")
@@ -68,15 +68,15 @@ class SequenceAlignment:
 
     @property
     def fixed_points(self) -> FloatArray:
-        """The share of neurons on which P_s and P_{s+1} agree, shape (n - 1,); 1/m by chance."""
+        """The share of neurons on which P_s and P_{s+1} agree, shape (n - 1,); 1/m by chance, D/m with D hidden layers."""
         shares: FloatArray = (self.permutations[1:] == self.permutations[:-1]).mean(axis=1)
         return shares
 
 
 def align_sequences(
-    seq_a: Sequence[TwoLayerNet],
-    seq_b: Sequence[TwoLayerNet],
-    teacher: TwoLayerNet,
+    seq_a: Sequence[Network],
+    seq_b: Sequence[Network],
+    objective: TwoLayerNet | Objective,
     method: str = "each",
     similarity: str = "weights",
     *,
@@ -84,30 +84,35 @@ def align_sequences(
     factor: float = 1.1,
     inputs: str = "gaussian",
     grid_size: int = GRID_SIZE,
+    n_orders: int = N_ORDERS,
+    rng: Rng = 0,
 ) -> SequenceAlignment:
     """Return permutations that align matching networks of two sequences, and the barrier of every step under each of them.
 
     ``barriers[t, s] = barrier(A_t, P_s B_t)``, over the chord, with P_s for the n steps s
 
-    - "each": found by linear assignment at step s;
+    - "each": found at step s as by `align`;
     - "last": found at the last step, for all s;
-    - "joint": from one assignment on ``sum_t weights[t] S_t``, with S_t the similarity of neurons at step t.
+    - "joint": found in the same way, by linear assignments on ``sum_t weights[t] S_t``, with S_t the similarity of neurons at
+      step t.
 
     Parameters
     ----------
-    seq_a, seq_b : sequence of TwoLayerNet
-        n networks each, all of one shape (m, d): checkpoints of `train`, say, or levels of `prune_iteratively`.
-    teacher : TwoLayerNet
-        The target of the loss.
+    seq_a, seq_b : sequence of TwoLayerNet or LayeredNet
+        n networks each, all of one architecture: checkpoints of `train`, say, or levels of `prune_iteratively`.
+    objective : TwoLayerNet, PopulationLoss or DataLoss
+        The loss; a network is the teacher of the population loss.
     method : {"each", "last", "joint"}
     similarity : {"weights", "activations"}
-        As in `align`.
+        As in `align`; activations are on the data of a `DataLoss`, else on Gaussian inputs.
     weights : array_like, shape (n,), optional
         Non-negative, not all zero, for "joint" only; ones by default.
     factor : float
         At least 1. How far a barrier may exceed that under the step's own permutation where P_s is said to serve the step.
     inputs, grid_size
         As for `barrier`.
+    n_orders, rng
+        As for `align`.
 
     Returns
     -------
@@ -116,7 +121,7 @@ def align_sequences(
     Raises
     ------
     InvalidInputError
-        If the sequences differ in length, networks in shape, or an argument is out of its range.
+        If the sequences differ in length, networks in architecture, or an argument is out of its range.
 
     Notes
     -----
@@ -139,25 +144,29 @@ def align_sequences(
     >>> found.earliest  # the permutation found after 64 steps serves to the end
     2
     """
-    loss = PopulationLoss(teacher, inputs)
+    loss = as_objective(objective, inputs)
     nets_a = _sequence("seq_a", seq_a, loss)
     nets_b = _sequence("seq_b", seq_b, loss)
     n, m = len(nets_a), nets_a[0].width
     if len(nets_b) != n:
         raise InvalidInputError(f"seq_b must have the length of seq_a, {n}, got {len(nets_b)}")
-    same_shape("seq_a[0]", nets_a[0], "seq_b[0]", nets_b[0])
+    same_architecture("seq_a[0]", nets_a[0], "seq_b[0]", nets_b[0])
     shares = _step_weights(weights, n, _checks.choice("method", method, METHODS))
     factor = _checks.real("factor", factor)
     if factor < 1:
         raise InvalidInputError(f"factor must be at least 1, got {factor}")
-    measure = SIMILARITIES[_checks.choice("similarity", similarity, SIMILARITIES)]
-    similarities = [measure(net_a, net_b) for net_a, net_b in zip(nets_a, nets_b, strict=True)]
-    own = np.stack([_assignment(matrix) for matrix in similarities])
+    _checks.choice("similarity", similarity, SIMILARITIES)
+    n_orders, root = _checks.integer("n_orders", n_orders, 1), _checks.seed_sequence(rng)
+    similarities = [similarity_of(net_a, net_b, similarity, loss) for net_a, net_b in zip(nets_a, nets_b, strict=True)]
+
+    def best(measure: Similarity) -> IntArray:
+        return maximise(measure, similarity, n_orders, root).permutation
+
+    own = np.stack([best(measure) for measure in similarities])
     if method == "each":
         permutations = own
     else:
-        total = np.tensordot(shares, np.stack(similarities), 1)
-        permutations = np.tile(own[-1] if method == "last" else _assignment(total), (n, 1))
+        permutations = np.tile(own[-1] if method == "last" else best(WeightedSum(similarities, shares)), (n, 1))
     wanted = [[own[t], np.arange(m), *permutations] for t in range(n)]
     heights, floors = _barriers(loss, nets_a, nets_b, wanted, grid_size)
     return SequenceAlignment(
@@ -172,11 +181,11 @@ def align_sequences(
     )
 
 
-def _sequence(name: str, value: Sequence[TwoLayerNet], loss: PopulationLoss) -> list[TwoLayerNet]:
-    networks: list[TwoLayerNet] = _checks.items(name, value, "networks")
+def _sequence(name: str, value: Sequence[Network], loss: Objective) -> list[Network]:
+    networks: list[Network] = _checks.items(name, value, "networks")
     for t, net in enumerate(networks):
         loss.check(f"{name}[{t}]", net)
-        same_shape(f"{name}[0]", networks[0], f"{name}[{t}]", net)
+        same_architecture(f"{name}[0]", networks[0], f"{name}[{t}]", net)
     return networks
 
 
@@ -193,21 +202,16 @@ def _step_weights(value: ArrayLike | None, n: int, method: str) -> FloatArray:
     return weights
 
 
-def _assignment(similarity: FloatArray) -> IntArray:
-    permutation: IntArray = linear_sum_assignment(similarity, maximize=True)[1]
-    return permutation
-
-
 def _barriers(
-    loss: PopulationLoss,
-    nets_a: Sequence[TwoLayerNet],
-    nets_b: Sequence[TwoLayerNet],
+    loss: Objective,
+    nets_a: Sequence[Network],
+    nets_b: Sequence[Network],
     wanted: Sequence[Sequence[IntArray]],
     grid_size: int,
 ) -> tuple[FloatArray, FloatArray]:
     """Return barriers and their rounding errors ``(n, k)``: those of step t under the k permutations ``wanted[t]``."""
     index: dict[tuple[int, bytes], int] = {}  # permutations often agree
-    ends: list[tuple[TwoLayerNet, TwoLayerNet]] = []
+    ends: list[tuple[Network, Network]] = []
     rows = np.empty((len(wanted), len(wanted[0])), dtype=np.intp)
     for t, permutations in enumerate(wanted):
         for k, permutation in enumerate(permutations):

@@ -15,8 +15,7 @@ from lmctheory._checks import FloatArray, IntArray
 from lmctheory._parallel import blas
 from lmctheory.errors import InvalidInputError
 from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss, span_coordinates
-from lmctheory.samples import SampleLoss
+from lmctheory.objectives import PopulationLoss, SampleLoss, span_coordinates
 
 DENSE_LIMIT = 128  # weights up to which a dense eigenvalue is faster than Lanczos (half a millisecond each there)
 LANCZOS_TOL = 1e-10  # of the residual, relative to the eigenvalue: bounds its error, which is of the order of the square

@@ -11,6 +11,9 @@ NET = lmc.TwoLayerNet(np.arange(6.0).reshape(2, 3))
 WIDE = lmc.TwoLayerNet(np.ones((3, 3)))
 NINE = lmc.TwoLayerNet(np.ones((9, 3)))
 FLAT = lmc.TwoLayerNet(np.ones((2, 2)))
+DEEP = lmc.LayeredNet([np.ones((2, 2)), np.ones((1, 2)), np.ones((1, 1))])
+NARROW = lmc.LayeredNet([np.ones((1, 2)), np.ones((1, 1)), np.ones((1, 1))])
+SHALLOW = lmc.LayeredNet([np.ones((2, 2)), np.ones((1, 2))])
 MINIMUM = lmc.Minimum([0, 0, 1], [0.5, 0.5, 1.0])
 LONGER = lmc.Minimum([0, 0, 1, -1], [0.5, 0.5, 1.0, 0.0])
 OTHER = lmc.Minimum([0, 1, 2], [1.0, 1.0, 1.0])
@@ -18,6 +21,7 @@ HUGE = lmc.TwoLayerNet(np.ones((65, 3)))
 TWO = [[1.0, 2.0], [0.5, 1.0]]
 PAIRS = [[0, 1], [0, 2], [1, 2]]
 THREE = [[1.0, 2.0, 3.0], [0.5, 1.0, 1.5]]
+DATA = lmc.DataLoss([[1.0, 2.0]], [3.0])
 
 
 def train(**options):
@@ -26,6 +30,10 @@ def train(**options):
 
 def sgd(**options):
     return train(**{"width": 2, "algorithm": "sgd", "batch_size": 4, **options})
+
+
+def flow(**options):
+    return train(**{"width": 2, "algorithm": "flow", "learning_rate": None, "horizon": 2.0, **options})
 
 
 def prune(**options):
@@ -74,6 +82,34 @@ CALLS = [
     (lambda: lmc.orthonormal_teacher(1, 0), "d", "at least 1", "0"),
     (lambda: lmc.orthonormal_teacher(1.5, 2), "M", "integer", "1.5"),
     (lambda: lmc.orthonormal_teacher(True, 2), "M", "integer", "True"),
+    # networks of any depth
+    (lambda: lmc.LayeredNet([[[1.0]]]), "weights", "at least two", "1"),
+    (lambda: lmc.LayeredNet([[[1.0]], [1.0]]), "weights[1]", "matrix", "(1,)"),
+    (lambda: lmc.LayeredNet([[[1.0]], [[1.0, 2.0]]]), "weights[1]", "one column a row of weights[0], 1", "(1, 2)"),
+    (lambda: lmc.LayeredNet([[[1.0]], [[1.0]]], [[0.0]]), "biases", "one vector a weight matrix, 2", "1"),
+    (lambda: lmc.LayeredNet([[[1.0]], [[1.0]]], [[0.0], [0.0, 1.0]]), "biases[1]", "one entry a row of weights[1], 1", "2"),
+    (lambda: lmc.LayeredNet([[[1.0]], [[np.nan]]]), "weights[1]", "finite", "nan"),
+    (lambda: lmc.LayeredNet.from_two_layer(DEEP), "net", "TwoLayerNet", "LayeredNet"),
+    (lambda: DEEP([[1.0]]), "X", "d = 2", "d = 1"),
+    (lambda: DEEP.permute([0, 1]), "perm", "(3,)", "[0, 1]"),
+    (lambda: DEEP.permute([2, 0, 1]), "perm", "map every hidden layer to itself", "[2, 0]"),
+    # data
+    (lambda: lmc.DataLoss([1.0], [1.0]), "X", "matrix", "(1,)"),
+    (lambda: lmc.DataLoss([[1.0]], [1.0], "hinge"), "loss", "'cross-entropy'", "'hinge'"),
+    (lambda: lmc.DataLoss([[1.0]], [1.0], "cross-entropy"), "y", "integer class labels", "[1.0]"),
+    (lambda: lmc.DataLoss([[1.0]], [1, 2], "error"), "y", "shape (1,)", "(2,)"),
+    (lambda: lmc.DataLoss([[1.0]], [-1]), "y", "from 0 on", "-1"),
+    (lambda: lmc.DataLoss([[1.0]], [1.0, 2.0]), "y", "one target an input, 1", "2"),
+    (lambda: lmc.DataLoss([[1.0]], [np.nan]), "y", "finite", "nan"),
+    (lambda: lmc.DataLoss([[1.0]], ["a"]), "y", "real numbers", "<U1"),
+    (lambda: lmc.DataLoss([[1.0]], [2.0])(DEEP), "net", "d = 1", "d = 2"),
+    (lambda: lmc.DataLoss([[1.0, 2.0]], [[2.0, 3.0]])(DEEP), "net", "one output a target, 2", "1"),
+    (lambda: lmc.DataLoss([[1.0, 2.0]], [3], "error")(DEEP), "net", "an output for every class, 4", "1"),
+    (lambda: lmc.DataLoss([[1.0, 2.0]], [3.0])(DEEP.weights), "net", "TwoLayerNet", ""),
+    (lambda: lmc.barrier(DEEP, NET, lmc.DataLoss([[1.0, 2.0]], [3.0])), "net_b", "LayeredNet", "TwoLayerNet"),
+    (lambda: lmc.barrier(DEEP, NARROW, lmc.DataLoss([[1.0, 2.0]], [3.0])), "net_b", "weights[0] of shape (2, 2)", "(1, 2)"),
+    (lambda: lmc.barrier(DEEP, SHALLOW, lmc.DataLoss([[1.0, 2.0]], [3.0])), "net_b", "hidden layers of net_a, 2", "1"),
+    (lambda: lmc.barrier(NET, NET, lmc.DataLoss(np.eye(3), np.ones(3)), inputs="sphere"), "inputs", "a teacher", "'sphere'"),
     # kernels and objectives
     (lambda: lmc.relu_kernel([1.0], [[1.0]]), "U", "matrix", "(1,)"),
     (lambda: lmc.relu_kernel([[1.0]], [[np.nan]]), "V", "finite", "nan"),
@@ -91,20 +127,30 @@ CALLS = [
     (lambda: lmc.align(None, NET), "net_a", "TwoLayerNet", "None"),
     (lambda: lmc.align(NET, NET, "weight"), "method", "'weights', 'activations'", "'weight'"),
     (lambda: lmc.align(NET, NET, 3), "method", "'weights', 'activations'", "3"),
-    (lambda: lmc.align(NET, NET, "barrier"), "teacher", "method='barrier'", "None"),
-    (lambda: lmc.align(NET, NET, "exact"), "teacher", "method='exact'", "None"),
-    (lambda: lmc.align(NET, NET, "exact", teacher=T, time_limit=0), "time_limit", "positive", "0"),
-    (lambda: lmc.align(NET, NET, "exact", teacher=T, time_limit="1"), "time_limit", "real", "'1'"),
-    (lambda: lmc.align(NET, NET, "barrier", teacher=T, time_limit=1.0), "time_limit", "method='exact'", "'barrier'"),
+    (lambda: lmc.align(NET, NET, "barrier"), "objective", "method='barrier'", "None"),
+    (lambda: lmc.align(NET, NET, "exact"), "objective", "method='exact'", "None"),
+    (lambda: lmc.align(NET, NET, "exact", objective=T, time_limit=0), "time_limit", "positive", "0"),
+    (lambda: lmc.align(NET, NET, "exact", objective=T, time_limit="1"), "time_limit", "real", "'1'"),
+    (lambda: lmc.align(NET, NET, "barrier", objective=T, time_limit=1.0), "time_limit", "method='exact'", "'barrier'"),
     (lambda: lmc.align(NET, NET, time_limit=1.0), "time_limit", "method='exact'", "'weights'"),
-    (lambda: lmc.align(HUGE, HUGE, "exact", teacher=T), "net_a", "at most 64 neurons", "65"),
-    (lambda: lmc.align(NET, NET, "barrier", teacher=T.W), "teacher", "TwoLayerNet", "array"),
-    (lambda: lmc.align(FLAT, FLAT, "barrier", teacher=T), "net_a", "d = 3", "d = 2"),
-    (lambda: lmc.align(NET, NET, "barrier", teacher=T, inputs="cube"), "inputs", "'sphere'", "'cube'"),
-    (lambda: lmc.align(NET, NET, "barrier", teacher=T, grid_size=2), "grid_size", "at least 3", "2"),
+    (lambda: lmc.align(HUGE, HUGE, "exact", objective=T), "net_a", "at most 64 neurons", "65"),
+    (lambda: lmc.align(NET, NET, "barrier", objective=T.W), "objective", "TwoLayerNet", "array"),
+    (lambda: lmc.align(FLAT, FLAT, "barrier", objective=T), "net_a", "d = 3", "d = 2"),
+    (lambda: lmc.align(DEEP, NARROW), "net_b", "weights[0] of shape (2, 2)", "(1, 2)"),
+    (lambda: lmc.align(DEEP, NET), "net_b", "LayeredNet", "TwoLayerNet"),
+    (lambda: lmc.align(DEEP, DEEP, n_orders=0), "n_orders", "at least 1", "0"),
+    (lambda: lmc.align(DEEP, DEEP, rng=-1), "rng", "at least 0", "-1"),
+    (lambda: lmc.align(DEEP, DEEP, "activations"), "objective", "needs data for a LayeredNet", "None"),
+    (lambda: lmc.align(DEEP, DEEP, "activations", objective=T), "net_a", "TwoLayerNet", "LayeredNet"),
+    (lambda: lmc.align(DEEP, DEEP, "barrier", objective=T), "net_a", "TwoLayerNet", "LayeredNet"),
+    (lambda: lmc.align(DEEP, DEEP, "barrier", objective=lmc.DataLoss([[1.0]], [2.0])), "net_a", "d = 1", "d = 2"),
+    (lambda: lmc.align(DEEP, DEEP, "exact", objective=DATA), "objective", "population loss with method='exact'", "DataLoss"),
+    (lambda: lmc.align(FLAT, FLAT, "exact", objective=DATA), "objective", "population loss with method='exact'", "DataLoss"),
+    (lambda: lmc.align(NET, NET, "barrier", objective=T, inputs="cube"), "inputs", "'sphere'", "'cube'"),
+    (lambda: lmc.align(NET, NET, "barrier", objective=T, grid_size=2), "grid_size", "at least 3", "2"),
     (lambda: lmc.barrier(NET, WIDE, T), "net_b", "(2, 3)", "(3, 3)"),
     (lambda: lmc.barrier(FLAT, FLAT, T), "net_a", "d = 3", "d = 2"),
-    (lambda: lmc.barrier(NET, NET, NET.W), "teacher", "TwoLayerNet", "array"),
+    (lambda: lmc.barrier(NET, NET, NET.W), "objective", "TwoLayerNet", "array"),
     (lambda: lmc.barrier(NET, NET, T, align="wieghts"), "align", "'weights'", "'wieghts'"),
     (lambda: lmc.barrier(NET, NET, T, align=[0, 0]), "align", "exactly once", "[0, 0]"),
     (lambda: lmc.barrier(NET, NET, T, align=[0, 1, 2]), "align", "(2,)", "[0, 1, 2]"),
@@ -136,21 +182,31 @@ CALLS = [
     (lambda: lmc.simplex_barrier([NET, NET], T, [[0, 1], [1, 1]]), "permutations[1]", "exactly once", "[1, 1]"),
     (lambda: lmc.simplex_barrier([NET, NET], T, grid_size=1), "grid_size", "at least 2", "1"),
     (lambda: lmc.simplex_barrier([NET, NET], T, inputs="cube"), "inputs", "'sphere'", "'cube'"),
-    (lambda: lmc.align_many([NET], teacher=T), "networks", "at least two", "1"),
-    (lambda: lmc.align_many([NET, FLAT], teacher=T), "networks[1]", "d = 3", "d = 2"),
-    (lambda: lmc.align_many([NET, NET], "referance", teacher=T), "method", "'reference'", "'referance'"),
-    (lambda: lmc.align_many([NET, NET], teacher=T, pairwise="weight"), "pairwise", "'weights'", "'weight'"),
-    (lambda: lmc.align_many([NET, NET], "mean", teacher=T, pairwise="barrier"), "pairwise", "'activations'", "'barrier'"),
-    (lambda: lmc.align_many([NET, NET], teacher=T, start=[[0, 1], [0, 1]]), "start", "'barrier' or 'exact'", "'reference'"),
-    (lambda: lmc.align_many([NET, NET], "barrier", teacher=T, start=[[0, 1]]), "start", "(2, 2)", "(1, 2)"),
-    (lambda: lmc.align_many([NET, NET], "barrier", teacher=T, start=[[0, 1], [1, 1]]), "start[1]", "exactly once", "[1, 1]"),
-    (lambda: lmc.align_many([NET, NET], teacher=T, grid_size=2), "grid_size", "at least 3", "2"),
-    (lambda: lmc.align_many([NINE, NINE], "exact", teacher=T), "networks", "m <= 8", "m = 9"),
-    (lambda: lmc.align_many([NINE.pad(9), *[WIDE] * 4], "exact", teacher=T), "networks", "2e+09", "n = 5"),
+    (lambda: lmc.align_many([NET], objective=T), "networks", "at least two", "1"),
+    (lambda: lmc.align_many([NET, FLAT], objective=T), "networks[1]", "d = 3", "d = 2"),
+    (lambda: lmc.align_many([NET, NET], "referance", objective=T), "method", "'reference'", "'referance'"),
+    (lambda: lmc.align_many([NET, NET], objective=T, pairwise="weight"), "pairwise", "'weights'", "'weight'"),
+    (lambda: lmc.align_many([NET, NET], "mean", objective=T, pairwise="barrier"), "pairwise", "'activations'", "'barrier'"),
+    (lambda: lmc.align_many([NET, NET], objective=T, start=[[0, 1], [0, 1]]), "start", "'barrier' or 'exact'", "'reference'"),
+    (lambda: lmc.align_many([NET, NET], "barrier", objective=T, start=[[0, 1]]), "start", "(2, 2)", "(1, 2)"),
+    (lambda: lmc.align_many([NET, NET], "barrier", objective=T, start=[[0, 1], [1, 1]]), "start[1]", "exactly once", "[1, 1]"),
+    (lambda: lmc.align_many([NET, NET], objective=T, grid_size=2), "grid_size", "at least 3", "2"),
+    (lambda: lmc.align_many([NINE, NINE], "exact", objective=T), "networks", "m <= 8", "m = 9"),
+    (lambda: lmc.align_many([NINE.pad(9), *[WIDE] * 4], "exact", objective=T), "networks", "2e+09", "n = 5"),
     (lambda: lmc.strong_connectivity([NET], T), "networks", "at least two", "1"),
     (lambda: lmc.strong_connectivity([NET, NET], T, "swap"), "search", "'swaps'", "'swap'"),
     (lambda: lmc.weak_connectivity([NET, NET], T, "all"), "search", "'exact'", "'all'"),
     (lambda: lmc.weak_connectivity([NET, NINE], T, "exact"), "networks", "m <= 8", "m = 9"),
+    (lambda: lmc.barrier(DEEP, DEEP, DATA, align=[2, 1, 0]), "align", "every hidden layer to itself", "[2, 1]"),
+    (lambda: lmc.simplex_barrier([DEEP, NARROW], DATA), "networks[1]", "weights[0] of shape (2, 2)", "(1, 2)"),
+    (lambda: lmc.simplex_barrier([DEEP, FLAT], DATA), "networks[1]", "LayeredNet", "TwoLayerNet"),
+    (lambda: lmc.simplex_barrier([DEEP, DEEP], DATA, [[0, 1, 2], [0, 2, 1]]), "permutations[1]", "every hidden layer", "[0, 2]"),
+    (lambda: lmc.align_many([DEEP, SHALLOW], objective=DATA), "networks[1]", "hidden layers of networks[0], 2", "1"),
+    (lambda: lmc.align_many([DEEP, DEEP], objective=T), "networks[0]", "TwoLayerNet", "LayeredNet"),
+    (lambda: lmc.align_many([DEEP, DEEP], "exact", objective=DATA), "objective", "population loss", "DataLoss"),
+    (lambda: lmc.strong_connectivity([FLAT, FLAT], DATA, "exact"), "objective", "population loss", "DataLoss"),
+    (lambda: lmc.align_sequences([DEEP], [NARROW], DATA), "seq_b[0]", "weights[0] of shape (2, 2)", "(1, 2)"),
+    (lambda: lmc.align_sequences([DEEP], [DEEP], DATA, n_orders=0), "n_orders", "at least 1", "0"),
     (lambda: lmc.cycle_consistency([NET, NET], T), "networks", "at least three", "2"),
     (lambda: lmc.cycle_consistency([NET, NET, NET], T, "mean"), "method", "'weights'", "'mean'"),
     # paths of zero loss
@@ -219,6 +275,28 @@ CALLS = [
     (lambda: lmc.sharpness(NET, T, samples=np.ones((5, 2))), "samples", "d = 3", "d = 2"),
     (lambda: lmc.SampleLoss(T.W, np.ones((5, 3))), "teacher", "TwoLayerNet", "array"),
     (lambda: lmc.SampleLoss(T, np.ones((5, 3))).value_and_gradients(FLAT), "net", "d = 3", "d = 2"),
+    (lambda: flow(learning_rate=0.1), "learning_rate", "left out with algorithm 'flow'", "0.1"),
+    (lambda: flow(horizon=None), "horizon", "given with algorithm 'flow'", "None"),
+    (lambda: flow(horizon=0.0), "horizon", "positive", "0.0"),
+    (lambda: flow(horizon=np.inf), "horizon", "finite", "inf"),
+    (lambda: flow(horizon="long"), "horizon", "real", "'long'"),
+    (lambda: flow(rtol=0.0), "rtol", "positive", "0.0"),
+    (lambda: flow(rtol=1e-14), "rtol", "at least 1e-12", "1e-14"),
+    (lambda: flow(atol=-1.0), "atol", "positive", "-1.0"),
+    (lambda: flow(batch_size=4), "batch_size", "left out with algorithm 'flow'", "4"),
+    (lambda: flow(samples=5), "samples", "left out with algorithm 'flow'", "sample"),
+    (lambda: train(width=2, horizon=1.0), "horizon", "left out with algorithm 'gd'", "1.0"),
+    (lambda: sgd(rtol=1e-6), "rtol", "left out with algorithm 'sgd'", "1e-06"),
+    (lambda: train(width=2, atol=1e-6), "atol", "left out with algorithm 'gd'", "1e-06"),
+    *((lambda kind=kind, value=value: flow(**{kind: value}), kind, expected, got)
+        for kind in ("record", "checkpoints") for value, expected, got in (
+            (1, "at least 2", "1"),
+            ("all", "integer", "'all'"),
+            ([0.0, 2.5], "between 0 and horizon = 2", "2.5"),
+            ([-0.5, 1.0], "between 0 and horizon = 2", "-0.5"),
+            ([1.0, 1.0], "increasing", "[1.0, 1.0]"),
+            ([0.0, np.nan], "finite", "nan"),
+        )),
     (lambda: train(width=2, polish=True, samples=5), "polish", "off with samples", "True"),
     (lambda: train(width=2, polish=True, train_output=True), "polish", "output weights are trained", "True"),
     *((lambda kind=kind, value=value: train(width=2, max_steps=9, **{kind: value}), kind, expected, got)

@@ -191,7 +191,7 @@ def test_align_by_the_barrier(files, capsys):
     net_a, net_b = (lmc.sample_minimum(2, 6, rng=seed).to_network(3) for seed in (12, 13))
     net_a.save("A.npz")
     net_b.save("B.npz")
-    expected = lmc.align(net_a, net_b, "barrier", teacher=TEACHER, inputs="sphere")
+    expected = lmc.align(net_a, net_b, "barrier", objective=TEACHER, inputs="sphere")
     call = ["align", "A.npz", "B.npz", "--method", "barrier", "--teacher", "T.npz", "--inputs", "sphere"]
     found = result(capsys, *call)["result"]["alignment"]
     for name in ("height", "position", "loss_floor", "swaps", "trial_swaps", "started_from", "method"):
@@ -289,7 +289,7 @@ BAD = [
     ("train --width 2 --out A.npz/nets --M 2 --d 3", "A.npz/nets cannot be written: "),
     ("align A.npz narrow.npz", "net_b must have the shape of net_a, (m, d) = (3, 3), got (2, 3)"),
     ("align A.npz B.npz --method best", "method must be one of 'weights', 'activations', 'barrier', 'exact', got 'best'"),
-    ("align A.npz B.npz --method barrier", "teacher must be given with method='barrier', which minimises the barrier, got None"),
+    ("align A.npz B.npz --method barrier", "--teacher must be given with --method barrier, which minimises the barrier"),
     ("align A.npz B.npz --time-limit 5", "time_limit belongs to method='exact', got 5.0 with 'weights'"),
     ("align A.npz B.npz --out nowhere/C.npz", "nowhere/C.npz cannot be written: No such file or directory"),
     ("align A.npz B.npz --permutation folder.npz", "folder.npz cannot be written: Is a directory"),

@@ -160,7 +160,7 @@ def test_tree_finds_exactly_the_permutations_below_the_cutoff(seed, kind, share,
 @pytest.mark.parametrize("seed", range(3))
 def test_result_is_the_optimum(kind, seed):
     net_a, net_b, teacher = pair(kind, 4, seed)
-    found = lmc.align(net_a, net_b, "exact", teacher=teacher)
+    found = lmc.align(net_a, net_b, "exact", objective=teacher)
     best = heights_of_all(net_a, net_b, teacher)[1].min()
     assert found.is_optimal
     assert found.height <= best + found.margin
@@ -197,10 +197,10 @@ def ticking(monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 def test_optimum_does_not_depend_on_where_the_search_starts(kind, without_swaps):
     net_a, net_b, teacher = pair(kind, 5, 1)
-    usual = lmc.align(net_a, net_b, "exact", teacher=teacher)
+    usual = lmc.align(net_a, net_b, "exact", objective=teacher)
     perms, heights = heights_of_all(net_a, net_b, teacher)
     without_swaps(perms[heights.argmax()])
-    found = lmc.align(net_a, net_b, "exact", teacher=teacher)
+    found = lmc.align(net_a, net_b, "exact", objective=teacher)
     assert found.is_optimal
     assert found.height == pytest.approx(heights.min(), rel=1e-8, abs=1e-12)
     assert found.height == pytest.approx(usual.height, rel=1e-8, abs=1e-12)
@@ -216,7 +216,7 @@ def test_bounds_on_the_way_are_valid(kind, without_swaps, ticking):
         for ticks in range(1, 40, 2):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", lmc.ConvergenceWarning)
-                found = lmc.align(net_a, net_b, "exact", teacher=teacher, time_limit=ticks)
+                found = lmc.align(net_a, net_b, "exact", objective=teacher, time_limit=ticks)
             assert found.lower_bound <= heights.min()
             assert found.is_optimal == (found.height - found.margin <= found.lower_bound)
 
@@ -225,7 +225,7 @@ def test_search_improves_on_swaps():
     """No swap leads on from the local minimum; the optimum is a fraction of a per cent below."""
     net_a, net_b = (lmc.sample_minimum(4, 12, rng=seed).to_network() for seed in (12, 13))
     teacher = lmc.orthonormal_teacher(4, 4)
-    swaps, found = (lmc.align(net_a, net_b, method, teacher=teacher) for method in ("barrier", "exact"))
+    swaps, found = (lmc.align(net_a, net_b, method, objective=teacher) for method in ("barrier", "exact"))
     assert found.is_optimal
     assert found.height < swaps.height * (1 - 1e-4)
     assert found.nodes > 1
@@ -235,7 +235,7 @@ def test_search_improves_on_swaps():
 def test_planted_permutation_is_recovered(m):
     rng = np.random.default_rng(m)
     net, perm = Net(rng.normal(size=(m, 4)), rng.normal(size=m)), rng.permutation(m)
-    found = lmc.align(net, net.permute(perm), "exact", teacher=lmc.orthonormal_teacher(2, 4))
+    found = lmc.align(net, net.permute(perm), "exact", objective=lmc.orthonormal_teacher(2, 4))
     np.testing.assert_array_equal(found.permutation, np.argsort(perm))
     assert (found.is_optimal, found.lower_bound, found.nodes) == (True, 0.0, 0)
 
@@ -244,10 +244,10 @@ def test_planted_permutation_is_recovered(m):
 def test_time_limit_is_kept(ticking):
     net_a, net_b = (lmc.sample_minimum(4, 12, rng=seed).to_network() for seed in (12, 13))
     teacher = lmc.orthonormal_teacher(4, 4)
-    best, bounds = lmc.align(net_a, net_b, "exact", teacher=teacher), []
+    best, bounds = lmc.align(net_a, net_b, "exact", objective=teacher), []
     for ticks in (1, 2, 4, 6, 10, 20, 40):
         with pytest.warns(lmc.ConvergenceWarning, match="complete search stopped after"):
-            found = lmc.align(net_a, net_b, "exact", teacher=teacher, time_limit=ticks)
+            found = lmc.align(net_a, net_b, "exact", objective=teacher, time_limit=ticks)
         assert (found.is_optimal, found.time_limit) == (False, ticks)
         assert ticks <= found.seconds <= ticks + 3
         assert best.height - best.margin <= found.height == lmc.barrier(net_a, net_b, teacher, found).height
@@ -261,9 +261,9 @@ def test_time_limit_is_kept(ticking):
 @given(st.data())
 def test_order_of_neurons_does_not_matter(data):
     net_a, net_b, teacher = pair("uniform", 7, 3)
-    direct = lmc.align(net_a, net_b, "exact", teacher=teacher)
+    direct = lmc.align(net_a, net_b, "exact", objective=teacher)
     perm_a, perm_b = data.draw(permutations(7)), data.draw(permutations(7))
-    moved = lmc.align(net_a.permute(perm_a), net_b.permute(perm_b), "exact", teacher=teacher)
+    moved = lmc.align(net_a.permute(perm_a), net_b.permute(perm_b), "exact", objective=teacher)
     assert direct.height > direct.margin
     assert moved.is_optimal
     assert abs(moved.height - direct.height) <= direct.margin
@@ -271,7 +271,7 @@ def test_order_of_neurons_does_not_matter(data):
 
 def test_sphere_has_a_barrier_d_times_lower():
     net_a, net_b, teacher = pair("uniform", 8, 0)
-    plain, sphere = (lmc.align(net_a, net_b, "exact", teacher=teacher, inputs=inputs) for inputs in ("gaussian", "sphere"))
+    plain, sphere = (lmc.align(net_a, net_b, "exact", objective=teacher, inputs=inputs) for inputs in ("gaussian", "sphere"))
     assert plain.height > plain.margin
     assert sphere.is_optimal
     assert sphere.height == pytest.approx(plain.height / 3, rel=1e-9)
@@ -323,7 +323,7 @@ def test_share_of_optima_between_uniform_minima(method, expected):
     teacher, n, misses = lmc.orthonormal_teacher(3, 3), 40, 0
     for seed in range(n):
         net_a, net_b = uniform_minima(3, 7, seed)
-        best = lmc.align(net_a, net_b, "exact", teacher=teacher)
+        best = lmc.align(net_a, net_b, "exact", objective=teacher)
         assert best.is_optimal
         misses += lmc.barrier(net_a, net_b, teacher, method).height > best.height + best.margin
     assert (binom.sf(misses - 1, n, 0.02) >= 1e-3) == expected

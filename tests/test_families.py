@@ -63,7 +63,7 @@ def test_relabelling_places_keeps_an_alignment(data):
 @pytest.mark.parametrize("pairwise", ["weights", "activations"])
 def test_one_network_permuted_is_put_together_again(method, pairwise):
     networks, perms = copies(4, 7, 4, 3)
-    found = lmc.align_many(networks, method, teacher=lmc.orthonormal_teacher(3, 4), pairwise=pairwise)
+    found = lmc.align_many(networks, method, objective=lmc.orthonormal_teacher(3, 4), pairwise=pairwise)
     for perm, planted in zip(found.permutations, perms, strict=True):
         np.testing.assert_array_equal(planted[perm], perms[0])
     assert found.height <= found.loss_floor
@@ -89,7 +89,7 @@ def test_random_permutations_do_not_connect_copies():
     (net,), teacher = minima(1, 7, 3, 3)
     networks = [net.permute(np.random.default_rng(seed).permutation(7)) for seed in range(3)]
     assert lmc.pairwise_barriers(networks, teacher, "none").heights.min() > 1e-3
-    assert lmc.align_many(networks, teacher=teacher).height < 1e-14
+    assert lmc.align_many(networks, objective=teacher).height < 1e-14
 
 
 def test_networks_of_unequal_width_are_aligned_after_padding():
@@ -101,7 +101,7 @@ def test_networks_of_unequal_width_are_aligned_after_padding():
     rows += [wide.W[group[0]] for group in by_class if len(group) == 1]
     narrow = Net(np.array(rows)).permute(np.random.default_rng(0).permutation(len(rows)))
     assert narrow.width < wide.width
-    found = lmc.align_many([narrow, wide, wide.permute([5, 3, 1, 0, 2, 4])], "barrier", teacher=teacher)
+    found = lmc.align_many([narrow, wide, wide.permute([5, 3, 1, 0, 2, 4])], "barrier", objective=teacher)
     assert found.permutations.shape == (3, 6)
     assert found.height <= found.loss_floor
     cycles = lmc.cycle_consistency([narrow, wide, wide], teacher)
@@ -111,7 +111,7 @@ def test_networks_of_unequal_width_are_aligned_after_padding():
 def test_a_single_neuron_leaves_no_choice():
     networks, teacher = [random_net(1, 2, seed) for seed in range(3)], lmc.orthonormal_teacher(2, 2)
     for method in (*METHODS, "exact"):
-        assert lmc.align_many(networks, method, teacher=teacher).permutations.tolist() == [[0], [0], [0]]
+        assert lmc.align_many(networks, method, objective=teacher).permutations.tolist() == [[0], [0], [0]]
     assert lmc.weak_connectivity(networks, teacher).gap == 0.0
     assert lmc.cycle_consistency(networks, teacher).chance == 1.0
 
@@ -123,7 +123,7 @@ def test_a_single_neuron_leaves_no_choice():
 @pytest.mark.parametrize("inputs", ["gaussian", "sphere"])
 def test_reported_heights_are_those_of_barrier(method, inputs):
     networks, teacher = minima(3, 5, 3, 2, d=4)
-    found = lmc.align_many(networks, method, teacher=teacher, inputs=inputs)
+    found = lmc.align_many(networks, method, objective=teacher, inputs=inputs)
     np.testing.assert_array_equal(found.permutations[0], np.arange(5))
     for (i, j), height in zip(found.pairs, found.heights, strict=True):
         direct = lmc.barrier(found.networks[i], found.networks[j], teacher, inputs=inputs)
@@ -138,13 +138,13 @@ def test_reported_heights_are_those_of_barrier(method, inputs):
 @pytest.mark.parametrize("seed", range(3))
 def test_trace_of_the_objective_is_monotone(method, seed):
     networks, teacher = minima(4, 6, 3, seed) if method != "exact" else minima(3, 5, 3, seed)
-    found = lmc.align_many(networks, method, teacher=teacher, pairwise="activations")
-    assert found.objective == {"mean": "similarity", "synchronise": "agreement"}.get(method, "worst barrier")
+    found = lmc.align_many(networks, method, objective=teacher, pairwise="activations")
+    assert found.criterion == {"mean": "similarity", "synchronise": "agreement"}.get(method, "worst barrier")
     steps = np.diff(found.trace)
     assert (steps > 0).all() if method in ("mean", "synchronise") else (steps <= 0).all()
-    if found.objective == "worst barrier":
+    if found.criterion == "worst barrier":
         assert found.trace[-1] == pytest.approx(found.height, abs=found.loss_floor)
-    if found.objective == "agreement":
+    if found.criterion == "agreement":
         assert 0 < found.trace[0] <= found.trace[-1] <= 1 + 1e-12
 
 
@@ -206,13 +206,13 @@ def test_complete_search_agrees_with_brute_force(n, m, M, seed):
 @pytest.mark.parametrize("seed", range(6))
 def test_heuristics_are_upper_bounds_of_the_optimum(seed):
     networks, teacher = minima(3, 5, 3, seed)
-    exact = lmc.align_many(networks, "exact", teacher=teacher)
+    exact = lmc.align_many(networks, "exact", objective=teacher)
     assert exact.is_optimal
     for method in METHODS:
-        found = lmc.align_many(networks, method, teacher=teacher)
+        found = lmc.align_many(networks, method, objective=teacher)
         assert found.height >= exact.height - exact.loss_floor
     start = np.array([np.random.default_rng([seed, k]).permutation(5) for k in range(3)])
-    again = lmc.align_many(networks, "exact", teacher=teacher, start=start)
+    again = lmc.align_many(networks, "exact", objective=teacher, start=start)
     assert again.height == pytest.approx(exact.height, rel=1e-9, abs=exact.loss_floor)
     assert (exact.start, again.start) == (exact.start, "given")
 
@@ -240,7 +240,7 @@ def test_strong_is_never_below_weak(drawn, search):
 def test_no_swap_lowers_the_worst_barrier(seed):
     networks, teacher = minima(3, 6, 3, seed)
     start = np.array([np.random.default_rng([seed, k]).permutation(6) for k in range(3)])
-    found = lmc.align_many(networks, "barrier", teacher=teacher, start=start)
+    found = lmc.align_many(networks, "barrier", objective=teacher, start=start)
     assert found.height < found.trace[0]
     for k, (q, r) in product(range(3), combinations(range(6), 2)):
         perms = found.permutations.copy()
@@ -252,7 +252,7 @@ def test_no_swap_lowers_the_worst_barrier(seed):
 
 def test_mean_is_a_fixed_point_of_aligning_with_the_mean_of_the_others():
     networks, teacher = [random_net(6, 4, seed, True) for seed in range(4)], lmc.orthonormal_teacher(2, 4)
-    found = lmc.align_many(networks, "mean", teacher=teacher)
+    found = lmc.align_many(networks, "mean", objective=teacher)
     assert len(found.trace) > 1
     for k in range(4):
         others = [net for j, net in enumerate(found.networks) if j != k]
@@ -298,7 +298,7 @@ def test_reference_keeps_the_best_of_all_references():
     for reference in networks:
         moved = [net.permute(lmc.align(reference, net).permutation) for net in networks]
         worst.append(lmc.pairwise_barriers(moved, teacher, "none").heights.max())
-    found = lmc.align_many(networks, "reference", teacher=teacher)
+    found = lmc.align_many(networks, "reference", objective=teacher)
     assert found.height == pytest.approx(min(worst), abs=found.loss_floor)
 
 

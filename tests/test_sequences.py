@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lmctheory as lmc
-from lmctheory.alignment.assignment import SIMILARITIES
+from lmctheory.alignment.similarity import SIMILARITIES
 
 TEACHER = lmc.orthonormal_teacher(2, 3)
 methods = pytest.mark.parametrize("method", ["each", "last", "joint"])

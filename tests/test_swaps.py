@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from reference import path_floor
 
 import lmctheory as lmc
-from lmctheory._compiled.swaps import exchange, first_swap
-from lmctheory.alignment.swaps import GAIN, arrange
+from lmctheory.alignment.arrangement import arrange
+from lmctheory.alignment.swaps import GAIN
 from lmctheory.strategies import permutations, students_and_teachers
 
 Net = lmc.TwoLayerNet
@@ -42,9 +42,9 @@ def test_change_by_a_swap_is_the_difference_of_two_losses(drawn, data):
     arrangement = arrange(loss, net_a, net_b, permutation)
     i, j = sorted(data.draw(st.lists(st.integers(0, m - 1), min_size=2, max_size=2, unique=True)))
     if data.draw(st.booleans()):  # from an arrangement that is already the result of a swap
-        exchange(arrangement, i, j)
+        arrangement.exchange(i, j)
         permutation = swapped(permutation, i, j)
-        np.testing.assert_array_equal(arrangement.partners, permutation)
+        np.testing.assert_array_equal(arrangement.permutation, permutation)
     number = list(combinations(range(m), 2)).index((i, j))
     values = [mixed_loss(net_a, net_b.permute(p), teacher, t) for p in (permutation, swapped(permutation, i, j))]
     change, tolerance = values[1] - values[0], 1e-300 + 4 * path_floor(net_a, net_b.permute(permutation), teacher)
@@ -54,7 +54,7 @@ def test_change_by_a_swap_is_the_difference_of_two_losses(drawn, data):
         for room, expected in ((change + tolerance, (i, j, 1)), (change - tolerance, (-1, -1, 1))):
             rooms = np.full(2, np.inf)
             rooms[position] = room
-            assert first_swap(arrangement, ts, rooms, number, 1) == expected
+            assert arrangement.first_swap(ts, rooms, number, 1) == expected
 
 
 def mixed_loss(net_a, net_b, teacher, t):
@@ -66,9 +66,9 @@ def test_swaps_are_tried_in_cyclic_order():
     arrangement = arrange(lmc.PopulationLoss(teacher), net, net, np.arange(4))
     nothing, everything = np.array([-np.inf]), np.array([np.inf])
     ts = np.array([0.5])
-    found = [first_swap(arrangement, ts, everything, start, 6) for start in range(6)]
+    found = [arrangement.first_swap(ts, everything, start, 6) for start in range(6)]
     assert found == [(i, j, 1) for i, j in combinations(range(4), 2)]
-    assert first_swap(arrangement, ts, nothing, 3, 6) == (-1, -1, 6)
+    assert arrangement.first_swap(ts, nothing, 3, 6) == (-1, -1, 6)
 
 
 @pytest.mark.jit
@@ -76,7 +76,7 @@ def test_swaps_are_tried_in_cyclic_order():
 @given(students_and_teachers(students=2), st.sampled_from(["gaussian", "sphere"]))
 def test_result_is_a_local_minimum_and_says_what_barrier_says(drawn, inputs):
     net_a, net_b, teacher = drawn
-    found = lmc.align(net_a, net_b, "barrier", teacher=teacher, inputs=inputs)
+    found = lmc.align(net_a, net_b, "barrier", objective=teacher, inputs=inputs)
     same = lmc.barrier(net_a, net_b, teacher, found, inputs=inputs)
     assert (found.height, found.position, found.loss_floor) == (same.height, same.position, same.loss_floor)
     starts = {name: lmc.barrier(net_a, net_b, teacher, name, inputs=inputs).height for name in ("weights", "activations")}
@@ -93,7 +93,7 @@ def test_result_is_a_local_minimum_and_says_what_barrier_says(drawn, inputs):
 def test_heights_are_those_on_the_same_grid(grid_size):
     net_a, net_b = uniform_minima(3, 7, 28)
     teacher = lmc.orthonormal_teacher(3, 3)
-    found = lmc.align(net_a, net_b, "barrier", teacher=teacher, grid_size=grid_size)
+    found = lmc.align(net_a, net_b, "barrier", objective=teacher, grid_size=grid_size)
     assert found.height == lmc.barrier(net_a, net_b, teacher, "barrier", grid_size=grid_size).height
 
 
@@ -103,7 +103,7 @@ def test_planted_permutation_is_recovered(noise):
     net, perm = random_net(12, 5, 0), np.random.default_rng(0).permutation(12)
     other = net.permute(perm)
     noisy = Net(other.W + noise * np.random.default_rng(1).normal(size=other.W.shape), other.a)
-    found = lmc.align(net, noisy, "barrier", teacher=lmc.orthonormal_teacher(3, 5))
+    found = lmc.align(net, noisy, "barrier", objective=lmc.orthonormal_teacher(3, 5))
     np.testing.assert_array_equal(found.permutation, np.argsort(perm))
 
 
@@ -113,7 +113,7 @@ def test_search_leaves_an_assignment_that_is_wrong():
     net_b = Net([[0.1, 0.0], [0.0, 3.0], [0.3, 0.3]], [30.0, 1 / 3, 0.1]).permute([1, 2, 0])
     teacher = lmc.orthonormal_teacher(2, 2)
     heights = {p: lmc.barrier(net_a, net_b, teacher, p).height for p in all_permutations(range(3))}
-    found = lmc.align(net_a, net_b, "barrier", teacher=teacher)
+    found = lmc.align(net_a, net_b, "barrier", objective=teacher)
     assert found.height == min(heights.values())
 
 
@@ -123,7 +123,7 @@ def test_search_finds_the_optimum_between_small_minima(m):
     teacher = lmc.orthonormal_teacher(3, 3)
     for seed in range(3):
         net_a, net_b = uniform_minima(3, m, seed)
-        found = lmc.align(net_a, net_b, "barrier", teacher=teacher)
+        found = lmc.align(net_a, net_b, "barrier", objective=teacher)
         best = min(lmc.barrier(net_a, net_b, teacher, p, grid_size=9).height for p in all_permutations(range(m)))
         assert found.height == pytest.approx(best, rel=1e-6, abs=found.loss_floor)
 
@@ -136,8 +136,8 @@ def test_order_of_neurons_does_not_matter(data):
     net_a, net_b = uniform_minima(3, 7, 28)
     teacher = lmc.orthonormal_teacher(3, 3)
     perm_a, perm_b = data.draw(permutations(7)), data.draw(permutations(7))
-    direct = lmc.align(net_a, net_b, "barrier", teacher=teacher)
-    moved = lmc.align(net_a.permute(perm_a), net_b.permute(perm_b), "barrier", teacher=teacher)
+    direct = lmc.align(net_a, net_b, "barrier", objective=teacher)
+    moved = lmc.align(net_a.permute(perm_a), net_b.permute(perm_b), "barrier", objective=teacher)
     assert direct.swaps > 0
     assert moved.height == pytest.approx(direct.height, rel=1e-9)
 
@@ -145,7 +145,7 @@ def test_order_of_neurons_does_not_matter(data):
 def test_sphere_has_the_same_permutation_and_a_barrier_d_times_lower():
     net_a, net_b = uniform_minima(3, 7, 28)
     teacher = lmc.orthonormal_teacher(3, 3)
-    plain, sphere = (lmc.align(net_a, net_b, "barrier", teacher=teacher, inputs=inputs) for inputs in ("gaussian", "sphere"))
+    plain, sphere = (lmc.align(net_a, net_b, "barrier", objective=teacher, inputs=inputs) for inputs in ("gaussian", "sphere"))
     assert plain.swaps > 0
     np.testing.assert_array_equal(plain.permutation, sphere.permutation)
     assert sphere.height == pytest.approx(plain.height / 3, rel=1e-12)
@@ -154,15 +154,15 @@ def test_sphere_has_the_same_permutation_and_a_barrier_d_times_lower():
 def test_barriers_of_pairs_take_the_search_as_a_method():
     networks, teacher = [random_net(5, 3, seed) for seed in range(3)], lmc.orthonormal_teacher(2, 3)
     found = lmc.pairwise_barriers(networks, teacher, ("weights", "barrier"), inputs="sphere")
-    single = [lmc.align(networks[i], networks[j], "barrier", teacher=teacher, inputs="sphere").height for i, j in found.pairs]
+    single = [lmc.align(networks[i], networks[j], "barrier", objective=teacher, inputs="sphere").height for i, j in found.pairs]
     np.testing.assert_allclose(found.by_method["barrier"], single, rtol=0, atol=found.loss_floors.min())
     assert (found.by_method["barrier"] <= found.by_method["weights"] + found.loss_floors).all()
 
 
 def test_search_stops_where_the_barrier_is_zero():
     net, teacher = random_net(6, 4, 0), lmc.orthonormal_teacher(2, 4)
-    found = lmc.align(net, net.permute([3, 1, 0, 2, 5, 4]), "barrier", teacher=teacher)
+    found = lmc.align(net, net.permute([3, 1, 0, 2, 5, 4]), "barrier", objective=teacher)
     assert found.height <= found.loss_floor
     assert found.swaps == 0
-    single = lmc.align(random_net(1, 4, 1), random_net(1, 4, 2), "barrier", teacher=teacher)
+    single = lmc.align(random_net(1, 4, 1), random_net(1, 4, 2), "barrier", objective=teacher)
     assert (single.permutation.tolist(), single.swaps, single.trial_swaps) == ([0], 0, 0)

@@ -40,7 +40,7 @@ def gd_triples(seed: int, M: int, d: int, width: int, n_triples: int, copies: bo
     }  # fmt: skip
 
 
-def measures(networks: Sequence[lmc.TwoLayerNet], teacher: lmc.TwoLayerNet) -> list[float]:
+def measures(networks: Sequence[lmc.TwoLayerNet | lmc.LayeredNet], teacher: lmc.TwoLayerNet) -> list[float]:
     """Return `MEASURES` of networks as they stand: the worst pair, the excess at the barycentre, the height on the simplex."""
     found = lmc.simplex_barrier(networks, teacher)
     return [float(found.edges.max()), max(found.barycentre, 0.0), found.height]

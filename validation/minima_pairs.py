@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
-from lmctheory.alignment.assignment import SIMILARITIES
+from lmctheory.alignment.similarity import SIMILARITIES
 from validation.blocks import joined, joined_pairs, sweep_in_blocks
 from validation.claim import Context
 

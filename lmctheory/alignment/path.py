@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lmctheory._checks import FloatArray, IntArray
-from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss
+from lmctheory.networks import Network
+from lmctheory.objectives import Objective
 from lmctheory.paths import maximise_excess, rounding_errors
 
 
@@ -27,7 +27,7 @@ class Path:
         return self.losses - (1 - self.grid) * self.losses[0] - self.grid * self.losses[-1]
 
 
-def path_under(loss: PopulationLoss, net_a: TwoLayerNet, net_b: TwoLayerNet, permutation: IntArray, grid_size: int) -> Path:
+def path_under(loss: Objective, net_a: Network, net_b: Network, permutation: IntArray, grid_size: int) -> Path:
     """Return what `barrier` computes under `permutation`."""
     segments = loss.segments([net_a], [net_b.permute(permutation)])
     found = maximise_excess(segments, 1, "chord", grid_size)

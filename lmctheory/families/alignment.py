@@ -11,21 +11,22 @@ from numpy.typing import ArrayLike
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
-from lmctheory.alignment.assignment import SIMILARITIES
 from lmctheory.alignment.methods import METHODS as PAIRWISE
+from lmctheory.alignment.similarity import SIMILARITIES
 from lmctheory.errors import InvalidInputError
 from lmctheory.families.assignments import Assigned, by_mean, by_reference, by_synchronising
 from lmctheory.families.barriers import SimplexBarrier, simplex_barrier
-from lmctheory.families.exact import by_enumeration, refuse_many
+from lmctheory.families.exact import by_enumeration, refuse_search
 from lmctheory.families.members import Family, member_permutations, permuted
 from lmctheory.families.swaps import by_swaps
-from lmctheory.networks import TwoLayerNet
+from lmctheory.networks import Network, TwoLayerNet
+from lmctheory.objectives import Objective
 from lmctheory.paths import GRID_SIZE
 
 ASSIGNMENTS = {"reference": by_reference, "mean": by_mean, "synchronise": by_synchronising}
 SEARCHES = {"barrier": by_swaps, "exact": by_enumeration}
 METHODS = (*ASSIGNMENTS, *SEARCHES)
-OBJECTIVES = {"mean": "similarity", "synchronise": "agreement"}
+CRITERIA = {"mean": "similarity", "synchronise": "agreement"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,20 +42,20 @@ class FamilyAlignment:
         The method of `align_many`, and of `align` for the pairs behind it.
     start : str
         The method that found the permutations from which "barrier" or "exact" started, "given" if they were; else empty.
-    networks : tuple of TwoLayerNet
+    networks : tuple of TwoLayerNet or LayeredNet
         The networks, padded and permuted.
-    teacher, inputs
-        What the barriers were measured with.
+    objective
+        The loss whose barriers were measured.
     height : float
         The worst pairwise barrier: an upper bound of the strong barrier, and its value if `is_optimal`.
     pairs, heights : ndarray, shape (P, 2) and (P,)
         The networks (i, j), i < j, of each pair, and the barrier between them.
     loss_floor : float
         Rounding error to expect in `height`: a smaller height is indistinguishable from zero.
-    objective : str
+    criterion : str
         What the method improves: "worst barrier", "similarity" of all pairs, or "agreement" with the pairwise matchings.
     trace : ndarray
-        The objective at the start and after each improvement: decreasing for the worst barrier, else increasing.
+        The criterion at the start and after each improvement: decreasing for the worst barrier, else increasing.
     is_optimal : bool
         Whether no permutations have a lower worst barrier, proved by complete search.
     simplex : SimplexBarrier
@@ -65,27 +66,26 @@ class FamilyAlignment:
     method: str
     pairwise: str
     start: str
-    networks: tuple[TwoLayerNet, ...]
-    teacher: TwoLayerNet
-    inputs: str
+    networks: tuple[Network, ...]
+    objective: Objective
     height: float
     pairs: IntArray
     heights: FloatArray
     loss_floor: float
-    objective: str
+    criterion: str
     trace: FloatArray
     is_optimal: bool
 
     @cached_property
     def simplex(self) -> SimplexBarrier:
-        return simplex_barrier(self.networks, self.teacher, inputs=self.inputs)
+        return simplex_barrier(self.networks, self.objective)
 
 
 def align_many(
-    networks: Sequence[TwoLayerNet],
+    networks: Sequence[Network],
     method: str = "reference",
     *,
-    teacher: TwoLayerNet,
+    objective: TwoLayerNet | Objective,
     pairwise: str = "weights",
     start: ArrayLike | None = None,
     inputs: str = "gaussian",
@@ -99,20 +99,21 @@ def align_many(
     - "reference": align all networks with one of them, and keep the best of all references, by the worst pairwise barrier.
     - "mean": align each network with the mean of the others until nothing changes [AHS], from the reference of highest
       similarity. With "weights" that is the mean of weights and output weights, with "activations" of the neurons' functions. It
-      raises the similarity summed over all pairs and neurons, which is linear in each permutation.
+      raises the similarity summed over all pairs and neurons, which is linear in each permutation; with several hidden layers in
+      that of each layer, so that one layer after the other is raised, the others kept, until none gains.
     - "synchronise": make the pairwise matchings agree. They are the blocks of a matrix; those of its leading m eigenvectors, each
       multiplied by the transpose of one of them, are rounded to permutations [PKS], the best of all choices is kept, and raised
-      further as by "mean" until no network alone can agree better with the pairwise matchings.
+      further as by "mean" until no network alone can agree better with the pairwise matchings; each hidden layer by itself.
     - "barrier": local search on the worst pairwise barrier by swaps of two neurons, from the best of the three.
-    - "exact": complete search, for few and narrow networks, from the result of "barrier".
+    - "exact": complete search, for few and narrow networks and the population loss, from the result of "barrier".
 
     Parameters
     ----------
-    networks : sequence of TwoLayerNet
-        At least two, of one input dimension; narrower ones are padded with zero neurons, see `TwoLayerNet.pad`.
+    networks : sequence of TwoLayerNet or LayeredNet
+        At least two, of one architecture; narrower two-layer networks are padded with zero neurons, see `TwoLayerNet.pad`.
     method : {"reference", "mean", "synchronise", "barrier", "exact"}
-    teacher : TwoLayerNet
-        The target of the loss.
+    objective : TwoLayerNet, PopulationLoss or DataLoss
+        The loss; a network is the teacher of the population loss.
     pairwise : {"weights", "activations", "barrier", "exact"}
         How pairs are aligned, as in `align`; the last two with "reference" and "synchronise" only.
     start : array_like of int, shape (n, m), optional
@@ -127,8 +128,8 @@ def align_many(
     Raises
     ------
     InvalidInputError
-        If there are fewer than two networks, input dimensions differ, a name is unknown or does not fit the method, `start` does
-        not hold permutations or is given to a method without a start, or a complete search is too large: m > 8 or
+        If there are fewer than two networks, architectures differ, a name is unknown or does not fit the method, `start` does
+        not hold permutations or is given to a method without a start, or a complete search is on data or too large: m > 8 or
         ``(m!)^(n-1) > 2 10^9``.
 
     Notes
@@ -148,7 +149,7 @@ def align_many(
     --------
     >>> import lmctheory as lmc
     >>> teacher = lmc.orthonormal_teacher(3, 3)
-    >>> found = lmc.align_many([teacher, teacher.permute([1, 2, 0]), teacher.permute([1, 0, 2])], teacher=teacher)
+    >>> found = lmc.align_many([teacher, teacher.permute([1, 2, 0]), teacher.permute([1, 0, 2])], objective=teacher)
     >>> found.permutations
     array([[0, 1, 2],
            [2, 0, 1],
@@ -158,13 +159,13 @@ def align_many(
     """
     _checks.choice("method", method, METHODS)
     _checks.choice("pairwise", pairwise, PAIRWISE if method in ("reference", "synchronise") else SIMILARITIES)
-    family = Family(networks, teacher, inputs, grid_size)
+    family = Family(networks, objective, inputs, grid_size)
     if start is not None and method not in SEARCHES:
         raise InvalidInputError(f"start must be given with method='barrier' or 'exact' only, got it with method={method!r}")
     if method in ASSIGNMENTS:
         return aligned(family, method, pairwise)
     if method == "exact":
-        refuse_many(len(family), family.width)
+        refuse_search(family)
     if start is None:
         candidates = [aligned(family, name, pairwise) for name in ASSIGNMENTS]
         best = min(candidates, key=lambda candidate: candidate.height)
@@ -194,13 +195,12 @@ def _finished(family: Family, method: str, pairwise: str, start: str, found: Ass
         pairwise=pairwise,
         start=start,
         networks=tuple(permuted(family.members, found.permutations)),
-        teacher=family.loss.teacher,
-        inputs=family.loss.inputs,
+        objective=family.loss,
         height=float(barriers.heights[worst]),
         pairs=barriers.pairs,
         heights=barriers.heights,
         loss_floor=float(barriers.loss_floors[worst]),
-        objective=OBJECTIVES.get(method, "worst barrier"),
+        criterion=CRITERIA.get(method, "worst barrier"),
         trace=found.trace,
         is_optimal=method == "exact",
     )

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.optimize import linear_sum_assignment
 
 from lmctheory._checks import FloatArray, IntArray
 from lmctheory._parallel import blas
-from lmctheory.alignment.assignment import SIMILARITIES
+from lmctheory.alignment.assignment import assign, raised
+from lmctheory.alignment.similarity import similarity_of
 from lmctheory.families.members import Family, from_the_first
-
-GAIN = 1e-12  # an assignment must raise the similarity by more than this share of it: less is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,18 +31,54 @@ def by_reference(family: Family, pairwise: str) -> Assigned:
 
 
 def by_mean(family: Family, pairwise: str) -> Assigned:
-    """Align each network with the mean of the others until nothing changes, from the reference of highest similarity."""
-    blocks = {(i, j): SIMILARITIES[pairwise](family.members[i], family.members[j]) for i, j in family.pairs}
-    return ascend(blocks, best_start(blocks, family.matchings(pairwise)))
+    """Align each network with the mean of the others until nothing changes, from the reference of highest similarity.
+
+    The similarity is linear in the permutation of one layer of one network: layers are raised in turn, the last first.
+    """
+    measures = {(i, j): similarity_of(family.members[i], family.members[j], pairwise, family.loss) for i, j in family.pairs}
+    layers = family.layers
+
+    def parts(permutations: IntArray) -> list[list[IntArray]]:
+        return [[row[layer] - layer.start for layer in layers] for row in permutations]
+
+    def total(permutations: IntArray) -> float:
+        of = parts(permutations)
+        return sum(measure.total(of[i], of[j]) for (i, j), measure in measures.items())
+
+    candidates = family.matchings(pairwise)
+    permutations = candidates[np.argmax([total(candidate) for candidate in candidates])].copy()
+    trace = [total(permutations)]
+    unchanged, k = 0, len(layers)
+    while unchanged < len(layers):
+        k = (k - 1) % len(layers)
+        of, layer = parts(permutations), layers[k]
+        blocks = {(i, j): measure.of_layer(k, of[i], of[j]) for (i, j), measure in measures.items()}
+        ascended = ascend(blocks, permutations[:, layer] - layer.start)
+        permutations[:, layer] = ascended.permutations + layer.start
+        trace += (trace[-1] + ascended.trace[1:] - ascended.trace[0]).tolist()
+        unchanged = unchanged + 1 if len(ascended.trace) == 1 else 1
+    return Assigned(from_the_first(permutations), np.array(trace))
 
 
 def by_synchronising(family: Family, pairwise: str) -> Assigned:
     """Make the pairwise matchings agree: from their leading eigenvectors, then network by network until nothing changes.
 
-    The objective is the share of neurons, over all pairs, that meet the neuron which the pairwise matching gives them.
+    The objective is the share of neurons, over all pairs, that meet the neuron which the pairwise matching gives them. Layers do
+    not touch each other in it.
     """
-    n, m = len(family), family.width
     matchings = family.matchings(pairwise)
+    permutations, trace = np.empty_like(matchings[0]), np.zeros(1)
+    for layer in family.layers:
+        ascended = _synchronised(matchings[:, :, layer] - layer.start, family.pairs)
+        permutations[:, layer] = ascended.permutations + layer.start
+        share = (layer.stop - layer.start) / family.width
+        trace = np.append(trace + share * ascended.trace[0], trace[-1] + share * ascended.trace[1:])
+    return Assigned(permutations, trace)
+
+
+def _synchronised(matchings: IntArray, pairs: list[tuple[int, int]]) -> Assigned:
+    """Make matchings ``(n, n, m)`` of one layer agree."""
+    n, m = len(matchings), matchings.shape[2]
     matrices = np.zeros((n, m, n, m))
     for i in range(n):
         for j in range(n):
@@ -52,8 +86,8 @@ def by_synchronising(family: Family, pairwise: str) -> Assigned:
     size = n * m
     with blas().limit(limits=1):
         vectors = eigh(matrices.reshape(size, size), subset_by_index=(size - m, size - 1))[1].reshape(n, m, m)
-    anchored = np.array([[_assign(anchor @ block.T) for block in vectors] for anchor in vectors])
-    blocks = {(i, j): matrices[i, :, j] / (m * len(family.pairs)) for i, j in family.pairs}
+    anchored = np.array([[assign(anchor @ block.T) for block in vectors] for anchor in vectors])
+    blocks = {(i, j): matrices[i, :, j] / (m * len(pairs)) for i, j in pairs}
     return ascend(blocks, best_start(blocks, anchored))
 
 
@@ -77,11 +111,9 @@ def ascend(blocks: dict[tuple[int, int], FloatArray], permutations: IntArray) ->
     trace = [similarity(blocks, permutations)]
     unchanged, k = 0, 1 % n
     while unchanged < n:
-        gains = _similarity_with_others(blocks, permutations, k)
-        rows, best = np.arange(len(gains)), _assign(gains)
-        gain = gains[rows, best].sum() - gains[rows, permutations[k]].sum()
-        if gain > GAIN * np.abs(gains[rows, best]).sum():
-            permutations[k], unchanged = best, 0
+        better = raised(_similarity_with_others(blocks, permutations, k), permutations[k])
+        if better is not None:
+            permutations[k], unchanged = better, 0
             trace.append(similarity(blocks, permutations))
         else:
             unchanged += 1
@@ -98,7 +130,3 @@ def _similarity_with_others(blocks: dict[tuple[int, int], FloatArray], permutati
         elif j == k:
             total += block[permutations[i]]
     return total
-
-
-def _assign(similarities: FloatArray) -> IntArray:
-    return np.asarray(linear_sum_assignment(similarities, maximize=True)[1])

@@ -13,8 +13,8 @@ from lmctheory._checks import FloatArray, IntArray
 from lmctheory.families.ascent import climb
 from lmctheory.families.members import member_permutations, padded_networks, permuted
 from lmctheory.families.simplex import Simplex, lattice, lattice_steps
-from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss
+from lmctheory.networks import Network, TwoLayerNet
+from lmctheory.objectives import Objective, as_objective
 from lmctheory.paths import CONTENDER, GRID_SIZE, MAX_CONTENDERS, maximise_excess
 
 MOST_POINTS = 600  # of the lattice, unless its size is asked for
@@ -58,8 +58,8 @@ class SimplexBarrier:
 
 
 def simplex_barrier(
-    networks: Sequence[TwoLayerNet],
-    teacher: TwoLayerNet,
+    networks: Sequence[Network],
+    objective: TwoLayerNet | Objective,
     permutations: ArrayLike | None = None,
     *,
     inputs: str = "gaussian",
@@ -72,12 +72,12 @@ def simplex_barrier(
 
     Parameters
     ----------
-    networks : sequence of TwoLayerNet
-        At least one, of one input dimension; narrower ones are padded with zero neurons, see `TwoLayerNet.pad`.
-    teacher : TwoLayerNet
-        The target of the loss.
+    networks : sequence of TwoLayerNet or LayeredNet
+        At least one, of one architecture; narrower two-layer networks are padded with zero neurons, see `TwoLayerNet.pad`.
+    objective : TwoLayerNet, PopulationLoss or DataLoss
+        The loss; a network is the teacher of the population loss.
     permutations : array_like of int, shape (k, m), optional
-        One permutation a network; none by default.
+        One permutation of all hidden neurons a network; none by default.
     inputs : {"gaussian", "sphere"}
         Distribution of the inputs, as in `population_loss`.
     grid_size : int, optional
@@ -91,7 +91,7 @@ def simplex_barrier(
     Raises
     ------
     InvalidInputError
-        If input dimensions differ, a row of `permutations` is not a permutation, or a name is unknown.
+        If architectures differ, a row of `permutations` is not a permutation, or a name is unknown.
 
     Notes
     -----
@@ -99,7 +99,7 @@ def simplex_barrier(
     the lattice's local maxima, the barycentre and the edges' maxima, which are located as by `barrier`, are refined by pattern
     search along the edges' directions, with a parabola through each pattern. Two networks give their `barrier`. A spike narrower
     than the lattice can be missed; where several neurons of ``d < k - 1`` inputs cross the origin at once, the refinement
-    may stop short of the top.
+    may stop short of the top. On data the first layer's products are made once; kinks are not looked for, since each counts 1/n.
 
     References
     ----------
@@ -116,7 +116,7 @@ def simplex_barrier(
     >>> lmc.simplex_barrier(networks, teacher, [[0, 1, 2], [2, 0, 1], [1, 2, 0]]).height < 1e-14
     True
     """
-    loss = PopulationLoss(teacher, inputs)
+    loss = as_objective(objective, inputs)
     members = padded_networks(loss, networks)
     perms = member_permutations("permutations", permutations, members)
     k = len(members)

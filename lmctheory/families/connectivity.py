@@ -9,14 +9,15 @@ import numpy as np
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
-from lmctheory.alignment.assignment import SIMILARITIES
 from lmctheory.alignment.path import path_under
+from lmctheory.alignment.similarity import SIMILARITIES
 from lmctheory.alignment.swaps import lower_by_swaps
 from lmctheory.families.alignment import ASSIGNMENTS, FamilyAlignment, aligned, improve
-from lmctheory.families.exact import refuse_many
+from lmctheory.families.exact import refuse_search
 from lmctheory.families.members import Family
 from lmctheory.families.tables import all_permutations
-from lmctheory.networks import TwoLayerNet
+from lmctheory.networks import Network, TwoLayerNet
+from lmctheory.objectives import Objective
 from lmctheory.paths import GRID_SIZE
 
 SEARCHES = ("assignments", "swaps", "exact")
@@ -86,8 +87,8 @@ class WeakConnectivity:
 
 
 def strong_connectivity(
-    networks: Sequence[TwoLayerNet],
-    teacher: TwoLayerNet,
+    networks: Sequence[Network],
+    objective: TwoLayerNet | Objective,
     search: str = "swaps",
     *,
     inputs: str = "gaussian",
@@ -99,14 +100,14 @@ def strong_connectivity(
 
     Parameters
     ----------
-    networks : sequence of TwoLayerNet
-        At least two, of one input dimension; narrower ones are padded with zero neurons, see `TwoLayerNet.pad`.
-    teacher : TwoLayerNet
-        The target of the loss.
+    networks : sequence of TwoLayerNet or LayeredNet
+        At least two, of one architecture; narrower two-layer networks are padded with zero neurons, see `TwoLayerNet.pad`.
+    objective : TwoLayerNet, PopulationLoss or DataLoss
+        The loss; a network is the teacher of the population loss.
     search : {"assignments", "swaps", "exact"}
         - "assignments": "reference", "mean" and "synchronise" of `align_many`, by weights and by activations;
         - "swaps": in addition "reference" and "synchronise" by the pairs' own barriers, and swaps from the three best of all;
-        - "exact": in addition complete search, which proves the result optimal.
+        - "exact": in addition complete search, which proves the result optimal; for the population loss.
     inputs, grid_size
         As in `barrier`.
 
@@ -117,8 +118,8 @@ def strong_connectivity(
     Raises
     ------
     InvalidInputError
-        If there are fewer than two networks, input dimensions differ, a name is unknown, or a complete search is too large, see
-        `align_many`.
+        If there are fewer than two networks, architectures differ, a name is unknown, or a complete search is on data or too
+        large, see `align_many`.
 
     References
     ----------
@@ -134,13 +135,13 @@ def strong_connectivity(
     (0.006253, True)
     """
     _checks.choice("search", search, SEARCHES)
-    family = Family(networks, teacher, inputs, grid_size)
+    family = Family(networks, objective, inputs, grid_size)
     return _strong(family, search)
 
 
 def weak_connectivity(
-    networks: Sequence[TwoLayerNet],
-    teacher: TwoLayerNet,
+    networks: Sequence[Network],
+    objective: TwoLayerNet | Objective,
     search: str = "swaps",
     *,
     inputs: str = "gaussian",
@@ -153,7 +154,7 @@ def weak_connectivity(
 
     Parameters
     ----------
-    networks, teacher, search, inputs, grid_size
+    networks, objective, search, inputs, grid_size
         As for `strong_connectivity`; a pair's own search is by both similarities ("assignments"), by `align` with "barrier"
         ("swaps"), or of all permutations ("exact").
 
@@ -180,7 +181,7 @@ def weak_connectivity(
     (0.001454, 0.0048)
     """
     _checks.choice("search", search, SEARCHES)
-    family = Family(networks, teacher, inputs, grid_size)
+    family = Family(networks, objective, inputs, grid_size)
     strong = _strong(family, search)
     own = {name: family.matchings(name) for name in (*SIMILARITIES, *(() if search == "assignments" else ("barrier",)))}
     found = [_lowest(family, pair, {name: rows[pair] for name, rows in own.items()}, search, strong) for pair in family.pairs]
@@ -229,7 +230,7 @@ def _lowest(family: Family, pair: tuple[int, int], own: dict[str, IntArray], sea
 
 def _strong(family: Family, search: str) -> StrongConnectivity:
     if search == "exact":
-        refuse_many(len(family), family.width)
+        refuse_search(family)
     found = [aligned(family, method, pairwise) for pairwise in SIMILARITIES for method in ASSIGNMENTS]
     if search != "assignments":
         found += [aligned(family, method, "barrier") for method in ("reference", "synchronise")]

@@ -14,7 +14,8 @@ from lmctheory.alignment.methods import METHODS
 from lmctheory.alignment.path import path_under
 from lmctheory.errors import InvalidInputError
 from lmctheory.families.members import Family
-from lmctheory.networks import TwoLayerNet
+from lmctheory.networks import Network, TwoLayerNet
+from lmctheory.objectives import Objective
 from lmctheory.paths import GRID_SIZE
 
 
@@ -32,7 +33,7 @@ class CycleConsistency:
     fixed : ndarray, shape (T,)
         Share of neurons that return to their place.
     chance : float
-        ``1/m``, the mean share of a random permutation.
+        ``1/m``, the mean share of a random permutation; with several hidden layers their number over that of all neurons.
     heights : ndarray, shape (T,)
         The barrier between network i and itself after the cycle: 0 if neurons that do not return are exchanged for equal ones.
     loss_floors : ndarray, shape (T,)
@@ -51,8 +52,8 @@ class CycleConsistency:
 
 
 def cycle_consistency(
-    networks: Sequence[TwoLayerNet],
-    teacher: TwoLayerNet,
+    networks: Sequence[Network],
+    objective: TwoLayerNet | Objective,
     method: str = "weights",
     *,
     inputs: str = "gaussian",
@@ -65,10 +66,10 @@ def cycle_consistency(
 
     Parameters
     ----------
-    networks : sequence of TwoLayerNet
-        At least three, of one input dimension; narrower ones are padded with zero neurons, see `TwoLayerNet.pad`.
-    teacher : TwoLayerNet
-        The target of the loss.
+    networks : sequence of TwoLayerNet or LayeredNet
+        At least three, of one architecture; narrower two-layer networks are padded with zero neurons, see `TwoLayerNet.pad`.
+    objective : TwoLayerNet, PopulationLoss or DataLoss
+        The loss; a network is the teacher of the population loss.
     method : {"weights", "activations", "barrier", "exact"}
         How pairs are aligned, as in `align`.
     inputs, grid_size
@@ -81,7 +82,7 @@ def cycle_consistency(
     Raises
     ------
     InvalidInputError
-        If there are fewer than three networks, input dimensions differ, or a name is unknown.
+        If there are fewer than three networks, architectures differ, or a name is unknown.
 
     References
     ----------
@@ -96,7 +97,7 @@ def cycle_consistency(
     array([1.])
     """
     _checks.choice("method", method, METHODS)
-    family = Family(networks, teacher, inputs, grid_size)
+    family = Family(networks, objective, inputs, grid_size)
     if len(family) < 3:
         raise InvalidInputError(f"networks must be at least three for a cycle, got {len(family)}")
     matchings = family.matchings(method)
@@ -110,7 +111,7 @@ def cycle_consistency(
         cycles=cycles,
         permutations=permutations,
         fixed=(permutations == np.arange(family.width)).mean(axis=1),
-        chance=1 / family.width,
+        chance=len(family.layers) / family.width,
         heights=np.array([path.height for path in paths]),
         loss_floors=np.array([path.floor for path in paths]),
         method=method,

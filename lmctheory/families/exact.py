@@ -12,13 +12,17 @@ from lmctheory.errors import InvalidInputError
 from lmctheory.families.assignments import Assigned
 from lmctheory.families.members import Family
 from lmctheory.families.tables import all_permutations
+from lmctheory.objectives import PopulationLoss
 
 MOST_NEURONS = 8
 MOST_COMBINATIONS = 2 * 10**9
 
 
-def refuse_many(n: int, m: int) -> None:
-    """Refuse a search that is not small."""
+def refuse_search(family: Family) -> None:
+    """Refuse a search that is not small, or not on a population loss."""
+    n, m = len(family), family.width
+    if not isinstance(family.loss, PopulationLoss):
+        raise InvalidInputError(f"objective must be a population loss for a complete search, got a {type(family.loss).__name__}")
     if m > MOST_NEURONS or factorial(m) ** (n - 1) > MOST_COMBINATIONS:
         raise InvalidInputError(
             f"networks must be few and narrow for a complete search, m <= {MOST_NEURONS} and (m!)^(n-1) <= "

@@ -6,48 +6,52 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations
 from math import comb
+from typing import Any, Protocol
 
 import numpy as np
 
 from lmctheory._checks import FloatArray, IntArray
 from lmctheory._compiled.simplex import simplex_losses
 from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import FLOOR, PopulationLoss
+from lmctheory.objectives import FLOOR, DataLoss, Objective, PopulationLoss
 
 NEARLY_ZERO = 0.1  # share of the mean norm of the vectors that a neuron is mixed of
 
 
-class Simplex:
-    """The loss at ``theta_s = sum_k s_k theta_k`` for barycentric coordinates s, from Gram blocks computed once.
-
-    ``W_s W_s' = sum_{p<=q} s_p s_q G_pq``, where G_pq is ``W_p W_q' + W_q W_p'``, half of it for p = q: the cost at each point
-    does not depend on d. Norms come from the triangular factors of the k vectors that a neuron is mixed of, ``|w_s| = |R s|``:
-    their error is that of rounding the vectors, also where a neuron crosses 0.
-    """
-
-    def __init__(self, loss: PopulationLoss, networks: Sequence[TwoLayerNet]) -> None:
-        self.loss = loss
-        self.pairs = np.stack(np.triu_indices(len(networks), 1), axis=1)
-        weights = np.stack([net.W for net in networks])
-        self._outputs = np.stack([net.a for net in networks])
-        blocks = []
-        for p, W in enumerate(weights):
-            blocks.append(W @ W.T)
-            for other in weights[p + 1 :]:
-                cross = W @ other.T
-                blocks.append(cross + cross.T)
-        self._grams = np.stack(blocks, axis=1)
-        self._teacher_products = np.stack([W @ loss.teacher.W.T for W in weights], axis=1)
-        self._triangles = np.ascontiguousarray(np.linalg.qr(weights.transpose(1, 2, 0), mode="r"))
-        self.corner_losses: FloatArray = self(np.eye(len(networks)))
+class MixtureLosses(Protocol):
+    """The loss at mixtures ``sum_k s_k theta_k`` of networks, for barycentric coordinates s."""
 
     def __len__(self) -> int:
-        """Number k of networks."""
-        return len(self._outputs)
+        """Return the number k of networks."""
 
     def __call__(self, points: FloatArray) -> FloatArray:
         """Return the loss at `points` ``(T, k)``; rounding may leave it below zero."""
-        return self._sum(points, self._outputs, self.loss.teacher.a, self.loss.teacher_energy)
+
+    def floor(self, points: FloatArray) -> FloatArray:
+        """Return the rounding error to expect there."""
+
+
+class Simplex:
+    """The loss of an objective on the simplex of k networks."""
+
+    def __init__(self, loss: Objective, networks: Sequence[Any]) -> None:
+        self.losses: MixtureLosses
+        if isinstance(loss, PopulationLoss):
+            self.losses = PopulationSimplex(loss, networks)
+        else:
+            assert isinstance(loss, DataLoss)
+            self.losses = loss.simplex(networks)
+        self.floor = self.losses.floor
+        self.pairs = np.stack(np.triu_indices(len(networks), 1), axis=1)
+        self.corner_losses = self(np.eye(len(networks)))
+
+    def __len__(self) -> int:
+        """Number k of networks."""
+        return len(self.losses)
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Return the loss at `points` ``(T, k)``."""
+        return self.losses(points)
 
     def excess(self, points: FloatArray) -> FloatArray:
         """Return ``L(theta_s) - sum_k s_k L(theta_k)`` at `points` ``(T, k)``."""
@@ -60,6 +64,41 @@ class Simplex:
         points[rows, :, first] = 1 - positions
         points[rows, :, second] = positions
         return self(points.reshape(-1, len(self))).reshape(positions.shape)
+
+    def crossing(self, point: FloatArray) -> FloatArray | None:
+        """Return the map to points at which a neuron vanishes, as `PopulationSimplex`; None on data, where no kink stands out."""
+        return self.losses.crossing(point) if isinstance(self.losses, PopulationSimplex) else None
+
+
+class PopulationSimplex:
+    """The loss at ``theta_s = sum_k s_k theta_k`` for barycentric coordinates s, from Gram blocks computed once.
+
+    ``W_s W_s' = sum_{p<=q} s_p s_q G_pq``, where G_pq is ``W_p W_q' + W_q W_p'``, half of it for p = q: the cost at each point
+    does not depend on d. Norms come from the triangular factors of the k vectors that a neuron is mixed of, ``|w_s| = |R s|``:
+    their error is that of rounding the vectors, also where a neuron crosses 0.
+    """
+
+    def __init__(self, loss: PopulationLoss, networks: Sequence[TwoLayerNet]) -> None:
+        self.loss = loss
+        weights = np.stack([net.W for net in networks])
+        self._outputs = np.stack([net.a for net in networks])
+        blocks = []
+        for p, W in enumerate(weights):
+            blocks.append(W @ W.T)
+            for other in weights[p + 1 :]:
+                cross = W @ other.T
+                blocks.append(cross + cross.T)
+        self._grams = np.stack(blocks, axis=1)
+        self._teacher_products = np.stack([W @ loss.teacher.W.T for W in weights], axis=1)
+        self._triangles = np.ascontiguousarray(np.linalg.qr(weights.transpose(1, 2, 0), mode="r"))
+
+    def __len__(self) -> int:
+        """Number k of networks."""
+        return len(self._outputs)
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Return the loss at `points` ``(T, k)``; rounding may leave it below zero."""
+        return self._sum(points, self._outputs, self.loss.teacher.a, self.loss.teacher_energy)
 
     def crossing(self, point: FloatArray) -> FloatArray | None:
         """Return the linear map ``(k, k)`` of s to the nearest s at which a neuron vanishes; None if none nearly does at `point`.

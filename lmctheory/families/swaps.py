@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from lmctheory._checks import IntArray
-from lmctheory._compiled.swaps import Arrangement, first_swap
+from lmctheory.alignment.arrangement import Arrangement, arrange
 from lmctheory.alignment.path import Path, path_under
-from lmctheory.alignment.swaps import GAIN, arrange, trial_points
+from lmctheory.alignment.swaps import GAIN, trial_points
 from lmctheory.families.assignments import Assigned
 from lmctheory.families.members import Family, from_the_first
-from lmctheory.networks import TwoLayerNet
+from lmctheory.networks import Network
 
 
 class Pairs:
@@ -23,7 +23,7 @@ class Pairs:
         self.paths = {(i, j): self.path(i, j) for i, j in family.pairs}
         self.arrangements: dict[tuple[int, int], Arrangement] = {}
 
-    def member(self, k: int, permutation: IntArray | None = None) -> TwoLayerNet:
+    def member(self, k: int, permutation: IntArray | None = None) -> Network:
         """Return network k under its present permutation, or another."""
         return self.family.members[k].permute(self.permutations[k] if permutation is None else permutation)
 
@@ -40,8 +40,7 @@ class Pairs:
 
     def screen(self, i: int, j: int, target: float, number: int, count: int) -> tuple[int, int, int]:
         """Return the first of `count` swaps, from `number` on, that brings the path from i to j below `target` on its grid."""
-        points = trial_points(self.paths[i, j], target, self.family.loss.scale)
-        return first_swap(self.arrangement(i, j), *points, number, count)
+        return self.arrangement(i, j).first_swap(*trial_points(self.paths[i, j], target), number, count)
 
     def exchanged(self, k: int, number: int, q: int, r: int, target: float) -> dict[tuple[int, int], Path] | None:
         """Return the new paths from network k when its neurons at q and r change places; None if one is not below `target`."""
@@ -71,7 +70,7 @@ def by_swaps(family: Family, permutations: IntArray) -> Assigned:
     Only a fall of the worst barrier at its maximiser can lower it, so only swaps in the two networks of the worst pair are tried.
     """
     state = Pairs(family, permutations)
-    all_swaps = family.width * (family.width - 1) // 2
+    all_swaps = state.arrangement(*family.pairs[0]).all_swaps
     trace: list[float] = []
     number, last = 0, (-1, -1)
     while number >= 0:

@@ -12,8 +12,7 @@ from lmctheory import _checks
 from lmctheory._checks import BoolArray, FloatArray
 from lmctheory.errors import InvalidInputError
 from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss
-from lmctheory.samples import SampleLoss
+from lmctheory.objectives import PopulationLoss, SampleLoss
 from lmctheory.training.runs import Flow
 
 RTOL, ATOL = 1e-8, 1e-10  # of the flow

@@ -9,8 +9,7 @@ import numpy as np
 
 from lmctheory._checks import BoolArray, FloatArray, IntArray
 from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss
-from lmctheory.samples import SampleLoss
+from lmctheory.objectives import PopulationLoss, SampleLoss
 from lmctheory.stability import Sparsity, sharpness, sparsity
 
 

@@ -9,8 +9,7 @@ import numpy as np
 from lmctheory._checks import BoolArray, FloatArray, IntArray
 from lmctheory._compiled import descent as compiled
 from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss, span_coordinates
-from lmctheory.samples import SampleLoss
+from lmctheory.objectives import PopulationLoss, SampleLoss, span_coordinates
 from lmctheory.training.behaviour import behaviour_of, steps_to_keep
 from lmctheory.training.recording import Checkpoints, History, Look, Measurements, checkpoints_of, history_of, measure
 

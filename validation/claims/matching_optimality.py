@@ -90,8 +90,8 @@ def _between_networks(
     """Return the barrier under each matching, by the general code, and how far from the optimum it counts as a tie."""
     alignments = {name: lmc.align(net_a, net_b, name) for name in ("weights", "activations")}
     heights = {name: lmc.barrier(net_a, net_b, teacher, align=p).height for name, p in (given | alignments).items()}
-    optimum = lmc.align(net_a, net_b, "exact", teacher=teacher)
-    heights["swaps"] = lmc.align(net_a, net_b, "barrier", teacher=teacher).height
+    optimum = lmc.align(net_a, net_b, "exact", objective=teacher)
+    heights["swaps"] = lmc.align(net_a, net_b, "barrier", objective=teacher).height
     return heights | {"exact": optimum.height, "margin": optimum.margin}
 
 

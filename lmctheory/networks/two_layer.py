@@ -63,6 +63,11 @@ class TwoLayerNet:
         """Input dimension d."""
         return self.W.shape[1]
 
+    @property
+    def layers(self) -> tuple[slice, ...]:
+        """Where the neurons of each hidden layer stand among all, as in a `LayeredNet`: here in one."""
+        return (slice(0, self.width),)
+
     def __call__(self, X: ArrayLike) -> FloatArray:
         """Return ``f(x)`` for each row of `X` ``(n, d)``, shape ``(n,)``."""
         X = _checks.real_array("X", X, 2)

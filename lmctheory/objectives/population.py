@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +11,8 @@ from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
 from lmctheory._compiled.hessian import hessian_blocks, hessian_product, hessian_structure
 from lmctheory._compiled.population import kernel_from_cosines, loss_and_gradient, row_norms, segment_losses
-from lmctheory.errors import InvalidInputError
 from lmctheory.kernels import unit_rows
-from lmctheory.networks import TwoLayerNet
+from lmctheory.networks import TwoLayerNet, same_architecture
 
 INPUTS = ("gaussian", "sphere")
 FLOOR = 4.0 * np.finfo(float).eps  # rounding error of a loss, relative to the sum of the absolute values of its terms
@@ -40,7 +40,7 @@ class PopulationLoss:
         self.teacher_kernel = kernel_from_cosines(units @ units.T, self.teacher_norms, self.teacher_norms)
         self.teacher_energy = float(teacher.a @ self.teacher_kernel @ teacher.a)
 
-    def check(self, name: str, net: TwoLayerNet) -> None:
+    def check(self, name: str, net: Any) -> None:
         """Refuse anything but a network of the teacher's input dimension."""
         _checks.instance(name, net, TwoLayerNet)
         _checks.same_dimension(name, net.input_dim, "the teacher", self.teacher.input_dim)
@@ -102,25 +102,17 @@ class PopulationLoss:
 
         return product
 
-    def segments(self, nets_a: Sequence[TwoLayerNet], nets_b: Sequence[TwoLayerNet]) -> Segments:
+    def segments(self, nets_a: Sequence[Any], nets_b: Sequence[Any]) -> Segments:
         """Return the loss on the straight lines from each of `nets_a` to its partner in `nets_b`; all have one shape."""
         for net_a, net_b in zip(nets_a, nets_b, strict=True):
             self.check("net_a", net_a)
-            same_shape("net_a", net_a, "net_b", net_b)
+            same_architecture("net_a", net_a, "net_b", net_b)
         return Segments(self, nets_a, nets_b)
 
     def _kernel(self, net: TwoLayerNet) -> tuple[FloatArray, FloatArray]:
         X, c = self.stack(net)
         norms, units = unit_rows(X)
         return kernel_from_cosines(units @ units.T, norms, norms), c
-
-
-def same_shape(name_a: str, net_a: TwoLayerNet, name_b: str, net_b: TwoLayerNet) -> None:
-    """Refuse networks of different width or input dimension."""
-    _checks.instance(name_a, net_a, TwoLayerNet)
-    _checks.instance(name_b, net_b, TwoLayerNet)
-    if net_a.W.shape != net_b.W.shape:
-        raise InvalidInputError(f"{name_b} must have the shape of {name_a}, (m, d) = {net_a.W.shape}, got {net_b.W.shape}")
 
 
 class Segments:

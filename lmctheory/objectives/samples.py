@@ -11,7 +11,7 @@ from lmctheory import _checks
 from lmctheory._checks import FloatArray
 from lmctheory._compiled.samples import BLOCK, sample_loss_and_gradient
 from lmctheory.networks import TwoLayerNet
-from lmctheory.objectives import PopulationLoss
+from lmctheory.objectives.population import PopulationLoss
 
 
 class SampleLoss:

@@ -1,0 +1,162 @@
+"""The loss on data: inputs with targets or class labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lmctheory import _checks
+from lmctheory._checks import FloatArray, IntArray
+from lmctheory.errors import InvalidInputError
+from lmctheory.networks import LayeredNet, Network, TwoLayerNet, as_layered, same_architecture
+from lmctheory.objectives.mixtures import BLOCK_FLOATS, DataSegments, DataSimplex
+
+LOSSES = ("squared", "cross-entropy", "error")
+
+
+class DataLoss:
+    """The mean loss of a network on n inputs with targets.
+
+    - "squared": ``(1/n) sum_i |f(x_i) - y_i|^2``, no factor 1/2; class labels count as unit vectors;
+    - "cross-entropy": ``(1/n) sum_i log sum_c exp f_c(x_i) - f_{y_i}(x_i)``, of class labels;
+    - "error": the share of inputs whose largest output is not that of their class; 1 less the accuracy.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d)
+        The inputs, one a row.
+    y : array_like, shape (n,) or (n, k)
+        Integers ``0 .. k - 1`` of shape (n,) are class labels; floats are the targets of a regression.
+    loss : {"squared", "cross-entropy", "error"}
+
+    Raises
+    ------
+    InvalidInputError
+        If `X` is not a finite matrix, `y` does not fit it, `loss` is unknown or needs class labels.
+
+    Notes
+    -----
+    Networks are a `LayeredNet`, whose outputs must be as many as the targets have columns and more than the largest label, or a
+    `TwoLayerNet`, for targets with one column.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> data = lmc.DataLoss([[1.0], [-1.0]], [2.0, 1.0])
+    >>> data(lmc.TwoLayerNet([[2.0]]))
+    0.5
+    """
+
+    def __init__(self, X: ArrayLike, y: ArrayLike, loss: str = "squared") -> None:
+        self.X = _checks.real_array("X", X, 2)
+        self.loss = _checks.choice("loss", loss, LOSSES)
+        targets = np.asarray(y)
+        self.labels: IntArray | None = None
+        if targets.dtype.kind in "iu" and targets.ndim == 1:
+            self.labels = _checks.integer_array("y", targets, (len(self.X),))
+            if self.labels.min() < 0:
+                raise InvalidInputError(f"y must hold class labels from 0 on, got {self.labels.min()}")
+        else:
+            if loss != "squared":
+                raise InvalidInputError(f"y must hold integer class labels with loss={loss!r}, got {_checks.describe(y)}")
+            self.targets = _checks.real_array("y", targets, targets.ndim if targets.ndim in (1, 2) else 2)
+            if len(self.targets) != len(self.X):
+                raise InvalidInputError(f"y must have one target an input, {len(self.X)}, got {len(self.targets)}")
+            self.targets = self.targets.reshape(len(self.X), -1)
+
+    def measuring(self, loss: str) -> DataLoss:
+        """Return another loss on the same data: the error rate, say, beside the cross-entropy that was minimised."""
+        y = self.targets if self.labels is None else self.labels
+        return DataLoss(self.X, y, loss)
+
+    def __len__(self) -> int:
+        """Number n of inputs."""
+        return len(self.X)
+
+    def check(self, name: str, net: Any) -> None:
+        """Refuse anything but a network of the data's input dimension, with outputs for its targets."""
+        if not isinstance(net, LayeredNet):
+            _checks.instance(name, net, TwoLayerNet)
+        _checks.same_dimension(name, net.input_dim, "the data", self.X.shape[1])
+        outputs = net.output_dim if isinstance(net, LayeredNet) else 1
+        if self.labels is None:
+            if outputs != self.targets.shape[1]:
+                raise InvalidInputError(f"{name} must have one output a target, {self.targets.shape[1]}, got {outputs}")
+        elif outputs <= self.labels.max():
+            raise InvalidInputError(f"{name} must have an output for every class, {self.labels.max() + 1}, got {outputs}")
+
+    def __call__(self, net: Network) -> float:
+        """Return the loss of a network."""
+        self.check("net", net)
+        return float(self.segments([net], [net])(np.zeros(1, dtype=np.intp), np.zeros((1, 1)))[0, 0])
+
+    def accuracy(self, net: Network) -> float:
+        """Return the share of inputs whose largest output is that of their class."""
+        return 1.0 - self.measuring("error")(net)
+
+    def terms(self, outputs: FloatArray, rows: slice) -> FloatArray:
+        """Return the loss at each of the inputs `rows`, whose `outputs` are ``(n', k)``."""
+        if self.labels is None:
+            return np.square(outputs - self.targets[rows]).sum(axis=1)
+        labels = self.labels[rows]
+        own = outputs[np.arange(len(labels)), labels]
+        if self.loss == "squared":
+            return np.square(outputs).sum(axis=1) - 2.0 * own + 1.0
+        if self.loss == "error":
+            return (outputs.argmax(axis=1) != labels).astype(np.float64)
+        highest = outputs.max(axis=1)
+        return np.log(np.exp(outputs - highest[:, None]).sum(axis=1)) + (highest - own)
+
+    def term_sizes(self, outputs: FloatArray, rows: slice) -> FloatArray:
+        """Return the absolute values that are summed in each of `terms`, to which its rounding error is relative."""
+        if self.loss == "error":
+            return np.zeros(len(outputs))
+        if self.loss == "cross-entropy":
+            return 1.0 + 2.0 * np.abs(outputs).max(axis=1)
+        targets = 1.0 if self.labels is not None else np.square(self.targets[rows]).sum(axis=1)
+        return 2.0 * (np.square(outputs).sum(axis=1) + targets)
+
+    def slopes(self, outputs: FloatArray, rows: slice) -> FloatArray | None:
+        """Return the derivatives of `terms` with respect to the outputs, ``(n', k)``; None for the error rate, not convex."""
+        if self.loss == "error":
+            return None
+        if self.labels is None:
+            return 2.0 * (outputs - self.targets[rows])
+        if self.loss == "squared":
+            slopes = 2.0 * outputs
+            slopes[np.arange(len(outputs)), self.labels[rows]] -= 2.0
+            return slopes
+        slopes = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        slopes /= slopes.sum(axis=1, keepdims=True)
+        slopes[np.arange(len(outputs)), self.labels[rows]] -= 1.0
+        return slopes
+
+    def moments(self, net_a: Network, net_b: Network) -> tuple[FloatArray, ...]:
+        """Return ``(1/n) sum_x h(x) h'(x)'`` of each hidden layer, ``(m_l, m_l)``, with h of the first network."""
+        nets = as_layered(net_a), as_layered(net_b)
+        found = tuple(np.zeros((m, m)) for m in nets[0].widths)
+        rows = max(1, BLOCK_FLOATS // (2 * nets[0].width))
+        for start in range(0, len(self), rows):
+            X = self.X[start : start + rows]
+            for total, h_a, h_b in zip(found, nets[0].hidden(X), nets[1].hidden(X), strict=True):
+                total += h_a.T @ h_b
+        for total in found:
+            total /= len(self)
+        return found
+
+    def segments(self, nets_a: Sequence[Any], nets_b: Sequence[Any]) -> DataSegments:
+        """Return the loss on the straight lines from each of `nets_a` to its partner in `nets_b`; all have one architecture."""
+        for net_a, net_b in zip(nets_a, nets_b, strict=True):
+            self.check("net_a", net_a)
+            same_architecture("net_a", net_a, "net_b", net_b)
+        return DataSegments(self, [as_layered(net) for net in nets_a], [as_layered(net) for net in nets_b])
+
+    def simplex(self, networks: Sequence[Any]) -> DataSimplex:
+        """Return the loss on the simplex of networks of one architecture."""
+        for k, net in enumerate(networks):
+            self.check(f"networks[{k}]", net)
+            same_architecture("networks[0]", networks[0], f"networks[{k}]", net)
+        return DataSimplex(self, [as_layered(net) for net in networks])
