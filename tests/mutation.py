@@ -1,0 +1,186 @@
+"""Mutation testing of the mathematics: ``python tests/mutation.py``, by hand and outside CI; needs cosmic-ray.
+
+Draws `COUNT` single changes of code (operators of cosmic-ray) uniformly from all those of kernels, objectives, paths and minima, with a
+fixed seed, and runs the tests that concern the module with the JIT off until one fails. Prints the share killed with its Wilson interval, and
+the survivors. Results are kept a mutant at a time, by what it changes, so that the command may be interrupted and called again.
+
+Not drawn: what no test can see (annotations, decorators of loops with the JIT off, messages, docstrings, type variables), and the
+rounding-level constants of timings. Changes to code that has been edited since are run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import difflib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+COUNT, SEED = 300, 0
+OBJECTIVES = ("test_objectives", "test_kernels", "test_connectivity", "test_paths")
+MINIMA = ("test_minima", "test_minima_barrier", "test_minima_exact", "test_zero_loss", "test_stability")
+TESTS = {
+    "kernels.py": ("test_kernels", "test_objectives"),
+    "paths.py": ("test_paths", "test_connectivity"),
+    "_compiled/angles.py": ("test_kernels", "test_objectives"),
+    "_compiled/population.py": OBJECTIVES,
+    "_compiled/hessian.py": ("test_objectives", "test_polishing", "test_stability"),
+    "_compiled/samples.py": ("test_samples", "test_sgd"),
+    "_compiled/minima.py": MINIMA,
+    "_compiled/leftovers.py": ("test_minima_exact", "test_minima_barrier"),
+    "objectives/population.py": (*OBJECTIVES, "test_polishing", "test_stability", "test_bad_input"),
+    "objectives/samples.py": ("test_samples", "test_stability", "test_bad_input"),
+    "objectives/data.py": ("test_data", "test_layered", "test_bad_input"),
+    "objectives/mixtures.py": ("test_data", "test_layered", "test_families", "test_simplex"),
+    "objectives/objective.py": ("test_data", "test_layered", "test_connectivity", "test_bad_input"),
+    "minima/barriers.py": ("test_minima_barrier", "test_minima_exact", "test_bad_input"),
+    "minima/centres.py": ("test_zero_loss", "test_minima", "test_bad_input"),
+    "minima/exact.py": ("test_minima_exact", "test_bad_input"),
+    "minima/geometry.py": ("test_zero_loss", "test_minima", "test_bad_input"),
+    "minima/heights.py": ("test_minima_barrier", "test_minima_exact"),
+    "minima/laws.py": ("test_minima", "test_bad_input"),
+    "minima/manifold.py": ("test_minima", "test_bad_input"),
+    "minima/matching.py": ("test_minima_barrier", "test_minima_exact"),
+    "minima/membership.py": ("test_minima", "test_bad_input"),
+    "minima/swaps.py": ("test_minima_barrier", "test_minima_exact"),
+}
+TIMEOUT = 240  # seconds of a run: an endless loop is a kill
+FIELDS = ("module", "operator", "occurrence")
+
+
+def blind_spots(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Yield the extents, as (line, column) pairs, of code that is not drawn from."""
+    for node in ast.walk(ast.parse(source)):
+        hidden: list[ast.AST | None] = []
+        if isinstance(node, ast.FunctionDef):
+            hidden = [*node.decorator_list, node.returns, *(a.annotation for a in (*node.args.args, *node.args.kwonlyargs))]
+        elif isinstance(node, ast.ClassDef):
+            hidden = list(node.decorator_list)
+        elif isinstance(node, ast.AnnAssign):
+            hidden = [node.annotation]
+        elif isinstance(node, ast.Raise | ast.JoinedStr):
+            hidden = [node]
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            hidden = [node]
+        for part in hidden:
+            if part is not None:
+                yield (part.lineno, part.col_offset), (part.end_lineno, part.end_col_offset)
+
+
+def mutants() -> list[dict]:
+    """Return all changes that may be drawn."""
+    import cosmic_ray.plugins as plugins
+    from cosmic_ray.ast import ast_nodes, get_ast
+
+    found = []
+    for module in TESTS:
+        path = ROOT / "lmctheory" / module
+        if not path.exists():
+            continue
+        source = path.read_text("utf-8")
+        hidden = list(blind_spots(source))
+        nodes = list(ast_nodes(get_ast(source)))
+        for name in sorted(plugins.operator_names()):
+            if name.endswith("VariableReplacer") or name.endswith("VariableInserter"):  # these need arguments
+                continue
+            operator = plugins.get_operator(name)()
+            positions = [where for node in nodes for where in operator.mutation_positions(node)]
+            for occurrence, (start, end) in enumerate(positions):
+                if not any(first <= start and end <= last for first, last in hidden):
+                    found.append({"module": module, "operator": name, "occurrence": occurrence, "line": start[0]})
+    return found
+
+
+def mutated(mutant: dict) -> tuple[str, str]:
+    """Return the code of the module before and after."""
+    import cosmic_ray.plugins as plugins
+    from cosmic_ray.mutating import mutate_code
+
+    source = (ROOT / "lmctheory" / mutant["module"]).read_text("utf-8")
+    return source, mutate_code(source, plugins.get_operator(mutant["operator"])(), mutant["occurrence"])
+
+
+def difference(before: str, after: str) -> str:
+    """Return the lines that change, which are what a mutant is known by."""
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
+    return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
+
+
+def outcome(mutant: dict, after: str, copy: Path) -> dict:
+    """Run the tests on a changed copy of the package."""
+    target = copy / "lmctheory" / mutant["module"]
+    before = target.read_text("utf-8")
+    target.write_text(after, "utf-8")
+    tests = [f"tests/{name}.py" for name in TESTS[mutant["module"]] if (ROOT / "tests" / f"{name}.py").exists()]
+    environment = os.environ | {
+        "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no", *tests]
+    started = time.monotonic()
+    with subprocess.Popen(
+        command, cwd=copy, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    ) as run:
+        try:
+            printed = run.communicate(timeout=TIMEOUT)[0]
+            killed, by = run.returncode != 0, next((line for line in printed.splitlines() if line.startswith(("FAILED", "ERROR"))), "")
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)
+            killed, by = True, "timeout"
+    target.write_text(before, "utf-8")
+    return {"killed": killed, "by": by[:120], "seconds": round(time.monotonic() - started, 1)}
+
+
+def main() -> None:
+    """Run the mutants that have no result yet, within the time given, and print what is known."""
+    import numpy as np
+    from scipy.stats import binomtest
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", type=Path, default=ROOT / "results" / "mutation.json")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="start no mutant after this time")
+    parser.add_argument("--survivors", action="store_true", help="run the survivors again")
+    arguments = parser.parse_args()
+    arguments.results.parent.mkdir(parents=True, exist_ok=True)
+    results = json.loads(arguments.results.read_text()) if arguments.results.exists() else {}
+    everything = mutants()
+    chosen = [everything[k] for k in np.random.default_rng(SEED).permutation(len(everything))[:COUNT]]
+    started = time.monotonic()
+    known = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for name in ("lmctheory", "tests"):
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("setup.cfg", "pyproject.toml", "README.md"):
+            shutil.copy(ROOT / name, copy)
+        for mutant in chosen:
+            before, after = mutated(mutant)
+            change = difference(before, after)
+            key = f"{mutant['module']}:{mutant['line']}: {mutant['operator'].split('/')[1]}\n{change}"
+            again = arguments.survivors and key in results and not results[key]["killed"]
+            if (key not in results or again) and time.monotonic() - started < arguments.seconds:
+                results[key] = outcome(mutant, after, copy)
+                print(f"{'killed' if results[key]['killed'] else 'SURVIVED':9} {results[key]['seconds']:6.1f} s  {key}", flush=True)
+                arguments.results.write_text(json.dumps(results, indent=1))
+            if key in results:
+                known.append((key, results[key]["killed"]))
+    killed = sum(dead for _, dead in known)
+    interval = binomtest(killed, len(known)).proportion_ci(method="wilson")
+    print("\n".join(f"survived: {key}" for key, dead in known if not dead))
+    print(
+        f"{len(everything)} mutants, {len(known)} of {len(chosen)} drawn have run, {killed} were killed: {killed / len(known):.1%},"
+        f" Wilson interval [{interval.low:.1%}, {interval.high:.1%}]"
+    )
+
+
+if __name__ == "__main__":
+    main()
