@@ -19,6 +19,7 @@ from lmctheory._files import atomic_file
 
 BENCHMARKS = {
     "gradient-step": "benchmarks.gradient_step",
+    "floor": "benchmarks.floor",
 }
 
 

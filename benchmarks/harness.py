@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
+PAUSE = 0.05
 PACKAGES = ("lmctheory", "numpy", "scipy", "numba", "torch", "jax")
 
 
@@ -63,15 +64,19 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def interleaved(measurements: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
-    """Return what each measurement gave in each round; rounds are interleaved, so that a slow minute slows all alike."""
+    """Return what each measurement gave in each round; rounds are interleaved, so that a slow minute slows all alike.
+
+    Before each there is a pause, in which the threads of the one before (of a BLAS, say) stop waiting for more at full speed.
+    """
     samples: dict[str, list[float]] = {name: [] for name in measurements}
     for _ in range(repeats):
         for name, measurement in measurements.items():
+            time.sleep(PAUSE)
             samples[name].append(measurement())
     return samples
 
 
-def per_step(run: Callable[[int], object], aim: float = 0.2) -> Callable[[], float]:
+def per_step(run: Callable[[int], object], aim: float = 0.15) -> Callable[[], float]:
     """Return a measurement of the seconds that one step of ``run(steps)`` takes; its steps fill about `aim` seconds.
 
     It is the difference of a long call and a call of one step, which removes what each call costs beside its steps.

@@ -1,11 +1,10 @@
 """Mutation testing of the mathematics: ``python tests/mutation.py``, by hand and outside CI; needs cosmic-ray.
 
-Draws `COUNT` single changes of code (operators of cosmic-ray) uniformly from all those of kernels, objectives, paths and minima, with a
-fixed seed, and runs the tests that concern the module with the JIT off until one fails. Prints the share killed with its Wilson interval, and
-the survivors. Results are kept a mutant at a time, by what it changes, so that the command may be interrupted and called again.
+Draws `COUNT` single changes of code (operators of cosmic-ray) uniformly from all those of kernels, objectives, paths and
+minima, with a fixed seed, and runs the tests that concern the module with the JIT off until one fails. Prints the share killed
+with its Wilson interval, and the survivors. Results are kept a mutant at a time, by what it changes, so that the command may be interrupted and called again.
 
-Not drawn: what no test can see (annotations, decorators of loops with the JIT off, messages, docstrings, type variables), and the
-rounding-level constants of timings. Changes to code that has been edited since are run again.
+Not drawn, as no test is to see them: annotations, decorators, imports, raised errors and formatted text.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,17 +31,20 @@ MINIMA = ("test_minima", "test_minima_barrier", "test_minima_exact", "test_zero_
 TESTS = {
     "kernels.py": ("test_kernels", "test_objectives"),
     "paths.py": ("test_paths", "test_connectivity"),
-    "_compiled/angles.py": ("test_kernels", "test_objectives"),
+    "_compiled/angles.py": ("test_kernels", "test_extremes", "test_objectives"),
     "_compiled/population.py": OBJECTIVES,
     "_compiled/hessian.py": ("test_objectives", "test_polishing", "test_stability"),
+    "_compiled/gradient.py": ("test_kernels", "test_objectives", "test_extremes", "test_vectors", "test_training"),
+    "_compiled/vectors.py": ("test_vectors", "test_extremes", "test_objectives"),
+    "_compiled/iterate.py": ("test_objectives", "test_extremes", "test_training"),
     "_compiled/samples.py": ("test_samples", "test_sgd"),
     "_compiled/minima.py": MINIMA,
     "_compiled/leftovers.py": ("test_minima_exact", "test_minima_barrier"),
     "objectives/population.py": (*OBJECTIVES, "test_polishing", "test_stability", "test_bad_input"),
     "objectives/samples.py": ("test_samples", "test_stability", "test_bad_input"),
-    "objectives/data.py": ("test_data", "test_layered", "test_bad_input"),
-    "objectives/mixtures.py": ("test_data", "test_layered", "test_families", "test_simplex"),
-    "objectives/objective.py": ("test_data", "test_layered", "test_connectivity", "test_bad_input"),
+    "objectives/data.py": ("test_data_swaps", "test_layered", "test_bad_input"),
+    "objectives/mixtures.py": ("test_data_swaps", "test_layered", "test_families", "test_simplex"),
+    "objectives/objective.py": ("test_data_swaps", "test_layered", "test_connectivity", "test_bad_input"),
     "minima/barriers.py": ("test_minima_barrier", "test_minima_exact", "test_bad_input"),
     "minima/centres.py": ("test_zero_loss", "test_minima", "test_bad_input"),
     "minima/exact.py": ("test_minima_exact", "test_bad_input"),
@@ -54,7 +57,6 @@ TESTS = {
     "minima/swaps.py": ("test_minima_barrier", "test_minima_exact"),
 }
 TIMEOUT = 240  # seconds of a run: an endless loop is a kill
-FIELDS = ("module", "operator", "occurrence")
 
 
 def blind_spots(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
@@ -67,13 +69,11 @@ def blind_spots(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]
             hidden = list(node.decorator_list)
         elif isinstance(node, ast.AnnAssign):
             hidden = [node.annotation]
-        elif isinstance(node, ast.Raise | ast.JoinedStr):
-            hidden = [node]
-        elif isinstance(node, ast.Import | ast.ImportFrom):
+        elif isinstance(node, ast.Raise | ast.JoinedStr) or isinstance(node, ast.Import | ast.ImportFrom):
             hidden = [node]
         for part in hidden:
             if part is not None:
-                yield (part.lineno, part.col_offset), (part.end_lineno, part.end_col_offset)
+                yield (part.lineno, max(part.col_offset - 1, 0)), (part.end_lineno, part.end_col_offset)
 
 
 def mutants() -> list[dict]:
@@ -132,7 +132,10 @@ def outcome(mutant: dict, after: str, copy: Path) -> dict:
     ) as run:
         try:
             printed = run.communicate(timeout=TIMEOUT)[0]
-            killed, by = run.returncode != 0, next((line for line in printed.splitlines() if line.startswith(("FAILED", "ERROR"))), "")
+            killed, by = (
+                run.returncode != 0,
+                next((line for line in printed.splitlines() if line.startswith(("FAILED", "ERROR"))), ""),
+            )
         except subprocess.TimeoutExpired:
             os.killpg(run.pid, signal.SIGKILL)
             killed, by = True, "timeout"
@@ -148,37 +151,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", type=Path, default=ROOT / "results" / "mutation.json")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no mutant after this time")
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--survivors", action="store_true", help="run the survivors again")
     arguments = parser.parse_args()
     arguments.results.parent.mkdir(parents=True, exist_ok=True)
     results = json.loads(arguments.results.read_text()) if arguments.results.exists() else {}
     everything = mutants()
-    chosen = [everything[k] for k in np.random.default_rng(SEED).permutation(len(everything))[:COUNT]]
+    chosen = {}
+    for k in np.random.default_rng(SEED).permutation(len(everything))[:COUNT]:
+        mutant = everything[k]
+        before, after = mutated(mutant)
+        key = f"{mutant['module']}:{mutant['line']}: {mutant['operator'].split('/')[1]}\n{difference(before, after)}"
+        chosen[key] = (mutant, after)
+    waiting = [key for key in chosen if key not in results or (arguments.survivors and not results[key]["killed"])]
     started = time.monotonic()
-    known = []
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder)
-        for name in ("lmctheory", "tests"):
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("setup.cfg", "pyproject.toml", "README.md"):
-            shutil.copy(ROOT / name, copy)
-        for mutant in chosen:
-            before, after = mutated(mutant)
-            change = difference(before, after)
-            key = f"{mutant['module']}:{mutant['line']}: {mutant['operator'].split('/')[1]}\n{change}"
-            again = arguments.survivors and key in results and not results[key]["killed"]
-            if (key not in results or again) and time.monotonic() - started < arguments.seconds:
-                results[key] = outcome(mutant, after, copy)
-                print(f"{'killed' if results[key]['killed'] else 'SURVIVED':9} {results[key]['seconds']:6.1f} s  {key}", flush=True)
-                arguments.results.write_text(json.dumps(results, indent=1))
-            if key in results:
-                known.append((key, results[key]["killed"]))
-    killed = sum(dead for _, dead in known)
-    interval = binomtest(killed, len(known)).proportion_ci(method="wilson")
-    print("\n".join(f"survived: {key}" for key, dead in known if not dead))
+
+    def work(copy: Path) -> None:
+        while waiting and time.monotonic() - started < arguments.seconds:
+            key = waiting.pop(0)
+            results[key] = found = outcome(*chosen[key], copy)
+            print(f"{'killed' if found['killed'] else 'SURVIVED':9} {found['seconds']:6.1f} s  {key}", flush=True)
+
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.processes) as pool:
+        copies = [Path(folder) / str(k) for k in range(arguments.processes)]
+        for copy in copies:
+            for name in ("lmctheory", "tests"):
+                shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            for name in ("setup.cfg", "pyproject.toml", "README.md"):
+                shutil.copy(ROOT / name, copy)
+        list(pool.map(work, copies))
+    arguments.results.write_text(json.dumps(results, indent=1))
+    known = [results[key]["killed"] for key in chosen if key in results]
+    print("\n".join(f"survived: {key}" for key in chosen if key in results and not results[key]["killed"]))
+    interval = binomtest(sum(known), len(known)).proportion_ci(method="wilson")
     print(
-        f"{len(everything)} mutants, {len(known)} of {len(chosen)} drawn have run, {killed} were killed: {killed / len(known):.1%},"
-        f" Wilson interval [{interval.low:.1%}, {interval.high:.1%}]"
+        f"{len(everything)} mutants, {len(known)} of {len(chosen)} drawn have run, {sum(known)} were killed:"
+        f" {sum(known) / len(known):.1%}, Wilson interval [{interval.low:.1%}, {interval.high:.1%}]"
     )
 
 
