@@ -20,6 +20,13 @@ from lmctheory._files import atomic_file
 BENCHMARKS = {
     "gradient-step": "benchmarks.gradient_step",
     "floor": "benchmarks.floor",
+    "sgd-step": "benchmarks.sgd_step",
+    "growth": "benchmarks.growth",
+    "paths": "benchmarks.paths",
+    "searches": "benchmarks.searches",
+    "assignment": "benchmarks.assignment",
+    "polishing": "benchmarks.polishing",
+    "start-up": "benchmarks.startup",
 }
 
 

@@ -2,8 +2,9 @@
 
 Draws `COUNT` single changes of code (operators of cosmic-ray) uniformly from all those of kernels, objectives, paths and
 minima, with a fixed seed, and runs the tests that concern the module with the JIT off until one fails. Prints the share killed
-with its Wilson interval, and the survivors. Results are kept a mutant at a time, by what it changes, so that the command may be interrupted and called again.
+with its Wilson interval, and the survivors.
 
+Results are kept a mutant at a time, by what it changes, so that the command may be interrupted and called again.
 Not drawn, as no test is to see them: annotations, decorators, imports, raised errors and formatted text.
 """
 
@@ -69,7 +70,7 @@ def blind_spots(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]
             hidden = list(node.decorator_list)
         elif isinstance(node, ast.AnnAssign):
             hidden = [node.annotation]
-        elif isinstance(node, ast.Raise | ast.JoinedStr) or isinstance(node, ast.Import | ast.ImportFrom):
+        elif isinstance(node, ast.Raise | ast.JoinedStr | ast.Import | ast.ImportFrom):
             hidden = [node]
         for part in hidden:
             if part is not None:
