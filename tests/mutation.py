@@ -5,7 +5,8 @@ minima, with a fixed seed, and runs the tests that concern the module with the J
 with its Wilson interval, and the survivors.
 
 Results are kept a mutant at a time, by what it changes, so that the command may be interrupted and called again.
-Not drawn, as no test is to see them: annotations, decorators, imports, raised errors and formatted text.
+Not drawn, as no test is to see them: annotations, decorators, imports, raised errors and formatted text; nor
+`_compiled/vectors.py`, which generates machine code and is not used with the JIT off.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ import difflib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,7 +37,6 @@ TESTS = {
     "_compiled/population.py": OBJECTIVES,
     "_compiled/hessian.py": ("test_objectives", "test_polishing", "test_stability"),
     "_compiled/gradient.py": ("test_kernels", "test_objectives", "test_extremes", "test_vectors", "test_training"),
-    "_compiled/vectors.py": ("test_vectors", "test_extremes", "test_objectives"),
     "_compiled/iterate.py": ("test_objectives", "test_extremes", "test_training"),
     "_compiled/samples.py": ("test_samples", "test_sgd"),
     "_compiled/minima.py": MINIMA,
@@ -57,7 +57,7 @@ TESTS = {
     "minima/membership.py": ("test_minima", "test_bad_input"),
     "minima/swaps.py": ("test_minima_barrier", "test_minima_exact"),
 }
-TIMEOUT = 240  # seconds of a run: an endless loop is a kill
+TIMEOUT = 150  # seconds of a run: an endless loop is a kill
 
 
 def blind_spots(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
@@ -91,23 +91,30 @@ def mutants() -> list[dict]:
         hidden = list(blind_spots(source))
         nodes = list(ast_nodes(get_ast(source)))
         for name in sorted(plugins.operator_names()):
-            if name.endswith("VariableReplacer") or name.endswith("VariableInserter"):  # these need arguments
+            if name.endswith(("VariableReplacer", "VariableInserter", "RemoveDecorator")):  # the first two need arguments
                 continue
             operator = plugins.get_operator(name)()
-            positions = [where for node in nodes for where in operator.mutation_positions(node)]
-            for occurrence, (start, end) in enumerate(positions):
-                if not any(first <= start and end <= last for first, last in hidden):
-                    found.append({"module": module, "operator": name, "occurrence": occurrence, "line": start[0]})
+            for place, node in enumerate(nodes):
+                for index, (start, end) in enumerate(operator.mutation_positions(node)):
+                    if not any(first <= start and end <= last for first, last in hidden):
+                        found.append({"module": module, "operator": name, "node": place, "index": index, "line": start[0]})
     return found
 
 
 def mutated(mutant: dict) -> tuple[str, str]:
     """Return the code of the module before and after."""
     import cosmic_ray.plugins as plugins
-    from cosmic_ray.mutating import mutate_code
+    from cosmic_ray.ast import ast_nodes, get_ast
 
     source = (ROOT / "lmctheory" / mutant["module"]).read_text("utf-8")
-    return source, mutate_code(source, plugins.get_operator(mutant["operator"])(), mutant["occurrence"])
+    tree = get_ast(source)
+    node = next(islice(ast_nodes(tree), mutant["node"], None))
+    siblings = node.parent.children
+    place = next(k for k, child in enumerate(siblings) if child is node)
+    siblings[place] = plugins.get_operator(mutant["operator"])().mutate(node, mutant["index"])
+    if siblings[place] is None:
+        del siblings[place]
+    return source, tree.get_code()
 
 
 def difference(before: str, after: str) -> str:
@@ -116,7 +123,7 @@ def difference(before: str, after: str) -> str:
     return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
 
 
-def outcome(mutant: dict, after: str, copy: Path) -> dict:
+def outcome(mutant: dict, after: str, copy: Path, under: list[str]) -> dict:
     """Run the tests on a changed copy of the package."""
     target = copy / "lmctheory" / mutant["module"]
     before = target.read_text("utf-8")
@@ -126,22 +133,28 @@ def outcome(mutant: dict, after: str, copy: Path) -> dict:
         "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }  # fmt: skip
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no", *tests]
+    command = [
+        *under,
+        "timeout",
+        str(TIMEOUT),
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "--tb=no",
+        *tests,
+    ]
     started = time.monotonic()
-    with subprocess.Popen(
-        command, cwd=copy, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    ) as run:
-        try:
-            printed = run.communicate(timeout=TIMEOUT)[0]
-            killed, by = (
-                run.returncode != 0,
-                next((line for line in printed.splitlines() if line.startswith(("FAILED", "ERROR"))), ""),
-            )
-        except subprocess.TimeoutExpired:
-            os.killpg(run.pid, signal.SIGKILL)
-            killed, by = True, "timeout"
+    run = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    failures = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    by = "timeout" if run.returncode == 124 else "".join(failures[:1])
     target.write_text(before, "utf-8")
-    return {"killed": killed, "by": by[:120], "seconds": round(time.monotonic() - started, 1)}
+    return {"killed": run.returncode != 0, "by": by[:120], "seconds": round(time.monotonic() - started, 1)}
 
 
 def main() -> None:
@@ -153,6 +166,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "results" / "mutation.json")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no mutant after this time")
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--under", default="", help="command under which tests run, such as: nice -n 10")
     parser.add_argument("--survivors", action="store_true", help="run the survivors again")
     arguments = parser.parse_args()
     arguments.results.parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +184,8 @@ def main() -> None:
     def work(copy: Path) -> None:
         while waiting and time.monotonic() - started < arguments.seconds:
             key = waiting.pop(0)
-            results[key] = found = outcome(*chosen[key], copy)
+            results[key] = found = outcome(*chosen[key], copy, arguments.under.split())
+            arguments.results.write_text(json.dumps(results, indent=1))
             print(f"{'killed' if found['killed'] else 'SURVIVED':9} {found['seconds']:6.1f} s  {key}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.processes) as pool:
@@ -181,7 +196,6 @@ def main() -> None:
             for name in ("setup.cfg", "pyproject.toml", "README.md"):
                 shutil.copy(ROOT / name, copy)
         list(pool.map(work, copies))
-    arguments.results.write_text(json.dumps(results, indent=1))
     known = [results[key]["killed"] for key in chosen if key in results]
     print("\n".join(f"survived: {key}" for key in chosen if key in results and not results[key]["killed"]))
     interval = binomtest(sum(known), len(known)).proportion_ci(method="wilson")
