@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import ast
 import difflib
+import hashlib
 import json
 import os
 import shutil
@@ -123,18 +124,35 @@ def difference(before: str, after: str) -> str:
     return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
 
 
-def outcome(mutant: dict, after: str, copy: Path, under: list[str]) -> dict:
+def drawn(path: Path) -> tuple[int, dict[str, dict]]:
+    """Return the number of all mutants, and those drawn by what they change; kept in a file as long as no code changes."""
+    import numpy as np
+
+    sources = "".join((ROOT / "lmctheory" / module).read_text("utf-8") for module in TESTS)
+    digest = hashlib.sha256(f"{COUNT} {SEED} {sources}".encode()).hexdigest()
+    if path.exists() and (kept := json.loads(path.read_text()))["digest"] == digest:
+        return kept["total"], kept["chosen"]
+    everything, chosen = mutants(), {}
+    for k in np.random.default_rng(SEED).permutation(len(everything))[:COUNT]:
+        mutant = everything[k]
+        before, after = mutated(mutant)
+        key = f"{mutant['module']}:{mutant['line']}: {mutant['operator'].split('/')[1]}\n{difference(before, after)}"
+        chosen[key] = {"module": mutant["module"], "code": after}
+    path.write_text(json.dumps({"digest": digest, "total": len(everything), "chosen": chosen}))
+    return len(everything), chosen
+
+
+def outcome(module: str, after: str, copy: Path) -> dict:
     """Run the tests on a changed copy of the package."""
-    target = copy / "lmctheory" / mutant["module"]
+    target = copy / "lmctheory" / module
     before = target.read_text("utf-8")
     target.write_text(after, "utf-8")
-    tests = [f"tests/{name}.py" for name in TESTS[mutant["module"]] if (ROOT / "tests" / f"{name}.py").exists()]
+    tests = [f"tests/{name}.py" for name in TESTS[module] if (ROOT / "tests" / f"{name}.py").exists()]
     environment = os.environ | {
         "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }  # fmt: skip
     command = [
-        *under,
         "timeout",
         str(TIMEOUT),
         sys.executable,
@@ -159,32 +177,24 @@ def outcome(mutant: dict, after: str, copy: Path, under: list[str]) -> dict:
 
 def main() -> None:
     """Run the mutants that have no result yet, within the time given, and print what is known."""
-    import numpy as np
     from scipy.stats import binomtest
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", type=Path, default=ROOT / "results" / "mutation.json")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no mutant after this time")
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--under", default="", help="command under which tests run, such as: nice -n 10")
     parser.add_argument("--survivors", action="store_true", help="run the survivors again")
     arguments = parser.parse_args()
     arguments.results.parent.mkdir(parents=True, exist_ok=True)
     results = json.loads(arguments.results.read_text()) if arguments.results.exists() else {}
-    everything = mutants()
-    chosen = {}
-    for k in np.random.default_rng(SEED).permutation(len(everything))[:COUNT]:
-        mutant = everything[k]
-        before, after = mutated(mutant)
-        key = f"{mutant['module']}:{mutant['line']}: {mutant['operator'].split('/')[1]}\n{difference(before, after)}"
-        chosen[key] = (mutant, after)
+    total, chosen = drawn(arguments.results.with_suffix(".drawn.json"))
     waiting = [key for key in chosen if key not in results or (arguments.survivors and not results[key]["killed"])]
     started = time.monotonic()
 
     def work(copy: Path) -> None:
         while waiting and time.monotonic() - started < arguments.seconds:
             key = waiting.pop(0)
-            results[key] = found = outcome(*chosen[key], copy, arguments.under.split())
+            results[key] = found = outcome(chosen[key]["module"], chosen[key]["code"], copy)
             arguments.results.write_text(json.dumps(results, indent=1))
             print(f"{'killed' if found['killed'] else 'SURVIVED':9} {found['seconds']:6.1f} s  {key}", flush=True)
 
@@ -200,7 +210,7 @@ def main() -> None:
     print("\n".join(f"survived: {key}" for key in chosen if key in results and not results[key]["killed"]))
     interval = binomtest(sum(known), len(known)).proportion_ci(method="wilson")
     print(
-        f"{len(everything)} mutants, {len(known)} of {len(chosen)} drawn have run, {sum(known)} were killed:"
+        f"{total} mutants, {len(known)} of {len(chosen)} drawn have run, {sum(known)} were killed:"
         f" {sum(known) / len(known):.1%}, Wilson interval [{interval.low:.1%}, {interval.high:.1%}]"
     )
 
