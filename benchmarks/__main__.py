@@ -25,6 +25,7 @@ BENCHMARKS = {
     "paths": "benchmarks.paths",
     "searches": "benchmarks.searches",
     "assignment": "benchmarks.assignment",
+    "layerwise-matching": "benchmarks.layerwise_matching",
     "polishing": "benchmarks.polishing",
     "start-up": "benchmarks.startup",
 }

@@ -13,6 +13,10 @@ class MissingDependencyError(LmcError, ImportError):
     """An optional dependency is not installed; the message gives the line that installs it."""
 
 
+class CertificateError(LmcError, ValueError):
+    """A certificate does not prove what it states, or has been changed; the message says where."""
+
+
 class ConvergenceWarning(UserWarning):
     """A computation ended without meeting its tolerance; the result carries the details."""
 
@@ -23,3 +27,7 @@ class StoreError(LmcError, OSError):
 
 class SchedulerError(LmcError, ConnectionError):
     """No scheduler answers at the given address."""
+
+
+class NotCertifiedError(LmcError, ArithmeticError):
+    """What was to be certified could not be proved; the message says why."""

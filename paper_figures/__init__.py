@@ -8,6 +8,9 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "double_descent": "double-descent",
     "rate": "rate",
     "dimension_free": "dimension-free",
+    "spurious_minima": "spurious-minima",
+    "certified_double_descent": "certified-double-descent",
+    "certified_rate_samples": "certified-rate-samples",
     "uniform_double_descent": "uniform-double-descent",
     "uniform_rate": "uniform-rate",
     "law_matters": "law-matters",
@@ -30,6 +33,13 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "weak_not_strong": "weak-not-strong",
     "strong_emerges": "strong-emerges-with-width",
     "simplex_triangles": "strong-emerges-with-width",
+    "real_data_double_descent": "real-data-double-descent",
+    "real_data_paths": "real-data-double-descent",
+    "misclassified": "real-data-double-descent",
+    "real_data_rate": "real-data-rate",
+    "depth": "depth",
+    "real_data_strong": "real-data-strong",
+    "real_data_sparsity": "real-data-sparsity",
 }
 
 

@@ -19,7 +19,9 @@ def cell(seed, k):
 @pytest.fixture
 def folder(tmp_path):
     run_study(Study("demo.cell", cell, grid(k=[0, 1, 2])), tmp_path, executor="serial", progress=None)
-    outcome = Outcome(Verdict.SUPPORTED, Verdict.REFUTED, [Measurement("exponent", -1.5, (-2.0, -1.0)), Measurement("n", 3.0)])
+    outcome = Outcome(
+        Verdict.SUPPORTED, Verdict.REFUTED, [Measurement("exponent", -1.5, (-2.0, -1.0)), Measurement("n", 3.0, proved=True)]
+    )
     claim = Claim("c", "statement", "s", "p", "rule", "control", lambda context: outcome)
     write_claim(tmp_path, Context(), Row(claim, outcome, 1.0))
     return tmp_path
@@ -44,7 +46,8 @@ def test_csv_tables_are_exact(folder):
         ("1", "1"),
     }
     verdicts = _read(paths["verdicts.csv"])
-    assert [(row["measurement"], row["low"]) for row in verdicts] == [("exponent", "-2.0"), ("n", "")]
+    shown = [(row["measurement"], row["low"], row["proved"]) for row in verdicts]
+    assert shown == [("exponent", "-2.0", "False"), ("n", "", "True")]
 
 
 def test_parquet_tables_hold_the_same(folder):

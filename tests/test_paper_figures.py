@@ -12,10 +12,13 @@ import pytest
 from test_claims_divergence import DIVERGENCE_DATA
 from test_claims_families import FAMILIES_DATA
 from test_claims_geometry import GEOMETRY_DATA
+from test_claims_image_rates import IMAGE_RATES_DATA
+from test_claims_images import IMAGES_DATA
 from test_claims_minima import MINIMA_DATA
 from test_claims_sequences import SEQUENCES_DATA
 from test_claims_sgd import SGD_DATA
 from test_claims_sparsity import SPARSITY_DATA
+from test_claims_spurious import SPURIOUS_DATA
 from test_claims_stability import STABILITY_DATA
 
 import lmctheory as lmc
@@ -37,9 +40,10 @@ def _fit(widths, samples):
     }
 
 
-MADE_UP = (
-    MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA | SGD_DATA | DIVERGENCE_DATA | SEQUENCES_DATA | FAMILIES_DATA
-)
+MADE_UP = {
+    **(MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA | SGD_DATA | DIVERGENCE_DATA | SEQUENCES_DATA),
+    **(FAMILIES_DATA | SPURIOUS_DATA | IMAGES_DATA | IMAGE_RATES_DATA),
+}
 
 
 def _data():
@@ -76,9 +80,14 @@ def results(tmp_path):
 
 def test_registry_names_modules_and_claims_that_exist():
     folder = Path(paper_figures.__file__).parent
-    assert {path.stem for path in folder.glob("*.py")} - {"__init__", "__main__", "_records", "_teachers", "files"} == set(
-        FIGURES
-    )
+    assert {path.stem for path in folder.glob("*.py")} - {
+        "__init__",
+        "__main__",
+        "_images",
+        "_records",
+        "_teachers",
+        "files",
+    } == set(FIGURES)
     assert set(FIGURES.values()) <= set(CLAIMS)
     assert figures_of("rate") == ["rate"]
     assert figures_of("permutation-invariance") == []

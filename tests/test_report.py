@@ -148,7 +148,7 @@ def test_every_claim_is_told_in_full(page):
         assert re.sub(r"\s+", " ", typeset(text).striptags()) in page.text
     for text in (
         "python -m validation rate --scale quick --seed 7",
-        "Seed 7, scale quick, 12.3 s",
+        "Seed 7, scale quick, images digits, 12.3 s",
         f"lmctheory {lmc.__version__}",
     ):
         assert text in page.text
@@ -187,6 +187,24 @@ def test_page_is_the_same_for_the_same_results(results):
     first = write_page(results).read_bytes()
     assert write_page(results).read_bytes() == first
     assert not [path for path in results.iterdir() if path.name.startswith(".")]
+
+
+def test_proved_numbers_are_marked_beside_statistics(tmp_path):
+    headline = [Measurement("share", 0.5, (0.41, 0.59)), Measurement("loss", 0.04674, (0.046741, 0.046743), proved=True)]
+    _save(tmp_path, (_claim("one"), Outcome(Verdict.SUPPORTED, Verdict.REFUTED, headline)))
+    page = Page(write_page(tmp_path).read_text(encoding="utf-8"))
+    assert page.text.count("[0.0467, 0.0468] proved") == 2
+    assert "[0.41, 0.59] proved" not in page.text
+    assert page.values("class").count("badge proved") == 3  # the verdict table, the numbers of the claim, the legend
+
+
+def test_results_saved_before_numbers_could_be_proved_are_read(tmp_path):
+    _save(tmp_path, (_claim("one"), Outcome(Verdict.SUPPORTED, Verdict.REFUTED, [Measurement("ratio", 0.5)])))
+    path = tmp_path / "claims" / "one.json"
+    saved = json.loads(path.read_text())
+    del saved["claim"]["measured"][0]["proved"]
+    path.write_text(json.dumps(saved))
+    assert "ratio" in Page(write_page(tmp_path).read_text(encoding="utf-8")).text
 
 
 def test_claims_of_earlier_runs_stay_and_state_their_own_settings(tmp_path):

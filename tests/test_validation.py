@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import lmctheory as lmc
 from paper_figures import FIGURES
@@ -145,6 +147,37 @@ def test_status_zero_and_complete_records_when_all_is_as_recorded(study, capsys)
     assert saved["provenance"]["seed"] == 0
     assert saved["provenance"]["versions"]["lmctheory"] == lmc.__version__
     assert json.loads((out / "summary.json").read_text())["claims"][0]["measured"][0]["interval"] == [-1.2, -0.8]
+
+
+def test_what_is_proved_is_marked_beside_the_statistics(study, capsys):
+    proved = Measurement("height", 0.04675, (0.04674999, 0.04675001), proved=True)
+    study({"one": replace(OUTCOME, headline=[*OUTCOME.headline, proved])}, expected={"one": (S, R)})
+    printed = capsys.readouterr().out
+    assert "exponent -1 [-1.2, -0.8] " in printed
+    assert "height 0.0467 [0.0467, 0.0468] proved" in printed
+    assert "] proved" not in printed.replace(str(proved), "")
+
+
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [
+        ((1.2341, 1.2349), "[1.23, 1.24]"),
+        ((-1.2349, -1.2341), "[-1.24, -1.23]"),
+        ((0.0, 2.0**-10), "[0, 0.000977]"),
+        ((-np.inf, np.inf), "[-inf, inf]"),
+        (None, "exact"),
+    ],
+)
+def test_printed_ends_of_a_proved_interval_enclose_it(interval, text):
+    assert Measurement("x", 1.0, interval, proved=True).interval_text == text
+
+
+@given(st.floats(-1e9, 1e9), st.floats(0, 1e9))
+def test_ends_are_rounded_outwards_only_where_proved(low, width):
+    interval = (low, low + width)
+    shown = Measurement("x", low, interval, proved=True).interval_text.strip("[]").split(", ")
+    assert float(shown[0]) <= interval[0] <= interval[1] <= float(shown[1])
+    assert Measurement("x", low, interval).interval_text == f"[{interval[0]:.3g}, {interval[1]:.3g}]"
 
 
 @pytest.mark.parametrize("expected", [{"one": (I, R)}, {"one": (S, S)}, {}])

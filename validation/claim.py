@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN
+from decimal import Context as Rounding
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -50,7 +52,8 @@ class FailedCellsError(LmcError):
 class Context:
     """How to run: ``scale`` "quick" or "full", the seed, where progress is reported, and where cells are computed and kept.
 
-    Without a `folder` cells are computed in this process and not kept.
+    Without a `folder` cells are computed in this process and not kept. Claims on images take MNIST from the folder `mnist`;
+    without one, the digits.
     """
 
     scale: str = "quick"
@@ -59,6 +62,7 @@ class Context:
     folder: Path | None = None
     executor: str | Executor = "processes"
     workers: int | None = None
+    mnist: Path | None = None
 
     def pick(self, quick: T, full: T) -> T:
         """Return the value for this scale."""
@@ -98,15 +102,30 @@ class Context:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A measured number with its 95 % interval, None where the number is exact."""
+    """A measured number with its 95 % interval, None where the number is exact.
+
+    What is `proved` is no statistic: the number is exact, or its interval an enclosure, by a certificate.
+    """
 
     name: str
     value: float
     interval: tuple[float, float] | None = None
+    proved: bool = False
+
+    @property
+    def interval_text(self) -> str:
+        """The interval to three digits, "exact" without; ends of a proved one are rounded outwards, so that it stays true."""
+        if self.interval is None:
+            return "exact"
+        modes = (ROUND_FLOOR, ROUND_CEILING) if self.proved else (ROUND_HALF_EVEN, ROUND_HALF_EVEN)
+        low, high = (Rounding(3, mode).create_decimal(end) for mode, end in zip(modes, self.interval, strict=True))
+        return f"[{float(low):.3g}, {float(high):.3g}]"
 
     def __str__(self) -> str:
-        text = f"{self.name} {self.value:.3g}"
-        return text if self.interval is None else f"{text} [{self.interval[0]:.3g}, {self.interval[1]:.3g}]"
+        parts = [self.name, f"{self.value:.3g}"]
+        if self.interval is not None:
+            parts.append(self.interval_text)
+        return " ".join([*parts, "proved"] if self.proved else parts)
 
 
 @dataclass(frozen=True)
@@ -129,7 +148,8 @@ class Claim:
     """A statement that numbers can support or refute.
 
     `rule` is the decision rule and `control` the negative control, both to be fixed before the numbers are seen; `experiment`
-    applies them. Which figures draw the outcome's data is recorded in `paper_figures.FIGURES`.
+    applies them. Which figures draw the outcome's data is recorded in `paper_figures.FIGURES`. With `on_images` the numbers
+    depend on the set of images, ``Context.mnist``.
     """
 
     name: str
@@ -139,6 +159,7 @@ class Claim:
     rule: str
     control: str
     experiment: Callable[[Context], Outcome]
+    on_images: bool = False
 
 
 def as_json(value: Any) -> Any:

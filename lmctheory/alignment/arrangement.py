@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Protocol
 
 import numpy as np
@@ -24,10 +25,13 @@ class Arrangement(Protocol):
         The neuron of B at each place.
     all_swaps : int
         How many swaps there are.
+    screened : int
+        At how many positions a swap is worth trying, before the whole path is looked at.
     """
 
     permutation: IntArray
     all_swaps: int
+    screened: int
 
     def first_swap(self, ts: FloatArray, room: FloatArray, start: int, count: int) -> tuple[int, int, int]:
         """Return the first swap that changes the loss by less than `room` at each of `ts`, in cyclic order from number `start`.
@@ -51,6 +55,8 @@ def arrange(loss: Objective, net_a: Network, net_b: Network, permutation: IntArr
 
 class PopulationArrangement:
     """Trial swaps on the population loss, from inner products computed once: ``O(m + M)`` kernel evaluations each."""
+
+    screened = sys.maxsize
 
     def __init__(self, loss: PopulationLoss, net_a: TwoLayerNet, net_b: TwoLayerNet, permutation: IntArray) -> None:
         A, B, V = net_a.W, net_b.W[permutation], loss.teacher.W

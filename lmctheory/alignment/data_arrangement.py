@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lmctheory._checks import FloatArray, IntArray
-from lmctheory._compiled.data_swaps import next_candidate, own_contributions
+from lmctheory._compiled.data_swaps import next_candidate, next_candidate_below, own_contributions
 from lmctheory.networks import Network, as_layered
 from lmctheory.objectives import DataLoss
 
@@ -14,8 +14,11 @@ class DataArrangement:
     """Two networks whose neurons meet, as `Arrangement`; arrays of activations are ``(neurons, n)``.
 
     A swap changes two mixed neurons, and what comes behind their layer: it costs O(n) for each neuron of the next layer, and
-    matrix products from there on. In the last hidden layer a bound in O(n) spares most swaps that.
+    matrix products from there on. A bound spares most swaps of the last two hidden layers that: in O(n), and in O(n m) for those
+    of the layer before the last.
     """
+
+    screened = 5  # a position costs as much as one of the whole path
 
     def __init__(self, loss: DataLoss, net_a: Network, net_b: Network, permutation: IntArray) -> None:
         a, b = as_layered(net_a), as_layered(net_b.permute(permutation))
@@ -116,26 +119,34 @@ class Position:
             self.ends.append((ends_a, ends_b))
             self.before.append((1 - t) * ends_a + t * ends_b)
         self.present = arrangement.mean_loss(self.before[-1])
-        self._bound = self._slopes()
+        self._set_bounds()
 
-    def _slopes(self) -> tuple[FloatArray, FloatArray, FloatArray] | None:
-        """Return what bounds swaps of the last hidden layer: see `next_candidate`; None where the loss is not convex."""
-        arrangement = self.arrangement
-        slopes = arrangement.loss.slopes(self.before[-1].T, slice(None))
-        if slopes is None:
-            return None
-        last = len(self.weights) - 1
-        slopes = slopes.T / len(arrangement.loss)
-        slopes_a, slopes_b = (np.ascontiguousarray(W[last].T @ slopes) for W in (arrangement.weights_a, arrangement.weights_b))
-        own = np.empty(len(slopes_a))
-        own_contributions(*self.ends[last - 1], slopes_a, slopes_b, self.t, own)
-        return slopes_a, slopes_b, own
+    def _set_bounds(self) -> None:
+        """Compute what bounds swaps of the last two hidden layers, where the loss is convex in the outputs."""
+        arrangement, last = self.arrangement, len(self.weights) - 1
+        self._slopes: FloatArray | None = None
+        if arrangement.loss.loss == "error":
+            return
+        slopes = arrangement.loss.slopes(self.before[-1].T, slice(None)).T / len(arrangement.loss)
+        self._slopes_a, self._slopes_b = (
+            np.ascontiguousarray(W[last].T @ slopes) for W in (arrangement.weights_a, arrangement.weights_b)
+        )
+        self._slopes = (1 - self.t) * self._slopes_a + self.t * self._slopes_b
+        self._own = np.empty(len(self._slopes))
+        own_contributions(*self.ends[last - 1], self._slopes_a, self._slopes_b, self.t, self._own)
 
     def failures(self, layer: int, i: int, j: int, room: float, count: int) -> int:
         """Return how many swaps of a layer in a row, of `count` from (i, j) on, are known not to fit into `room` untried."""
-        if self._bound is None or layer < len(self.weights) - 2:
+        if self._slopes is None or layer < len(self.weights) - 3:
             return 0
-        failed: int = next_candidate(*self.ends[layer], *self._bound, self.t, room, i, j, count)
+        failed: int
+        if layer == len(self.weights) - 2:
+            slopes = self._slopes_a, self._slopes_b, self._own
+            failed = next_candidate(*self.ends[layer], *slopes, self.t, room, i, j, count)
+        else:
+            to_a, to_b = self.arrangement.weights_a[layer + 1], self.arrangement.weights_b[layer + 1]
+            next_layer = np.ascontiguousarray(to_a.T), np.ascontiguousarray(to_b.T), self.before[layer + 1], self._slopes
+            failed = next_candidate_below(*self.ends[layer], *next_layer, float(self._own.sum()), self.t, room, i, j, count)
         return failed
 
     def change(self, layer: int, i: int, j: int) -> float:

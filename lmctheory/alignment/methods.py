@@ -131,8 +131,10 @@ def align(
     deterministic. At the end no swap gains more than a relative 1e-10 or the rounding error of the barrier, whichever is
     larger. A round of all swaps costs ``m^2 (m + M)`` kernel evaluations, 0.1 s at m = 256, and a search a few of them.
 
-    On n data a swap in the last hidden layer is screened in O(n): the loss is convex in the outputs, and changes at least as
-    much as to first order. A swap that passes, or one in a layer before, costs the products from its layer on.
+    On n data the loss is convex in the outputs, and rises at least as much as to first order: that excludes most swaps of the
+    last hidden layer in O(n), of the layer before it in O(n m). A swap that passes, or one in another layer, or with the error
+    rate, costs the products from its layer on. On 1500 digits a search took 1 s at m = 64, 3 s at m = 128, 7 s and 30 s with two
+    and three layers of 64 neurons. Of the grid, the four points next to the maximiser are tried before the refined maximum.
 
     The exact search rests on ``max_t e(t) >= e(t*)``, with t* the maximiser for the best permutation known, at first that of
     "barrier". There the excess is ``constant + sum_i linear[i, p_i] + sum_{i != j} quadratic[i, p_i, j, p_j]``, in closed form.
@@ -156,6 +158,10 @@ def align(
     >>> net = lmc.TwoLayerNet([[3.0, 0.0], [0.0, 2.0], [1.0, 1.0]])
     >>> lmc.align(net, net.permute([2, 0, 1])).permutation
     array([1, 2, 0])
+
+    >>> deep = lmc.LayeredNet([[[1.0, 0.0], [0.0, 2.0]], [[1.0, 2.0], [3.0, 4.0], [0.0, 5.0]], [[1.0, -1.0, 0.5]]])
+    >>> lmc.align(deep, deep.permute([1, 0, 4, 2, 3])).permutation
+    array([1, 0, 3, 4, 2])
 
     Two global minima, for which weight matching is not optimal:
 

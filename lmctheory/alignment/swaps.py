@@ -100,7 +100,7 @@ def _descend(loss: Objective, net_a: Network, net_b: Network, path: Path) -> Des
     trace, trials, number = [path.height], 0, 0
     untried = all_swaps = arrangement.all_swaps
     while untried > 0 and (target := path.height - max(GAIN * path.height, path.floor)) > 0:
-        i, j, tried = arrangement.first_swap(*trial_points(path, target), number, untried)
+        i, j, tried = arrangement.first_swap(*trial_points(path, target, arrangement.screened), number, untried)
         trials, untried, number = trials + tried, untried - tried, (number + tried) % all_swaps
         if i < 0:
             break
@@ -114,11 +114,11 @@ def _descend(loss: Objective, net_a: Network, net_b: Network, path: Path) -> Des
     return Descent(path, np.array(trace), trials)
 
 
-def trial_points(path: Path, target: float) -> tuple[FloatArray, FloatArray]:
-    """Return the positions at which swaps are tried, the maximiser first, and by how much each may change the loss there.
+def trial_points(path: Path, target: float, most: int) -> tuple[FloatArray, FloatArray]:
+    """Return `most` positions at which swaps are tried, the maximiser first, and by how much each may change the loss there.
 
     A change by less than that leaves the excess below `target`.
     """
-    inner = np.argsort(np.abs(path.grid[1:-1] - path.position), kind="stable") + 1  # most swaps fail near the maximum
+    inner = np.argsort(np.abs(path.grid[1:-1] - path.position), kind="stable")[: most - 1] + 1  # most swaps fail near the maximum
     room = target - np.append(path.height, path.excess[inner])
     return np.append(path.position, path.grid[inner]), room

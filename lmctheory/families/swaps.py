@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lmctheory._checks import IntArray
+from lmctheory._parallel import blas
 from lmctheory.alignment.arrangement import Arrangement, arrange
 from lmctheory.alignment.path import Path, path_under
 from lmctheory.alignment.swaps import GAIN, trial_points
@@ -40,7 +41,8 @@ class Pairs:
 
     def screen(self, i: int, j: int, target: float, number: int, count: int) -> tuple[int, int, int]:
         """Return the first of `count` swaps, from `number` on, that brings the path from i to j below `target` on its grid."""
-        return self.arrangement(i, j).first_swap(*trial_points(self.paths[i, j], target), number, count)
+        arrangement = self.arrangement(i, j)
+        return arrangement.first_swap(*trial_points(self.paths[i, j], target, arrangement.screened), number, count)
 
     def exchanged(self, k: int, number: int, q: int, r: int, target: float) -> dict[tuple[int, int], Path] | None:
         """Return the new paths from network k when its neurons at q and r change places; None if one is not below `target`."""
@@ -69,6 +71,11 @@ def by_swaps(family: Family, permutations: IntArray) -> Assigned:
 
     Only a fall of the worst barrier at its maximiser can lower it, so only swaps in the two networks of the worst pair are tried.
     """
+    with blas().limit(limits=1):  # products are small, and threads that wait for a busy core stall each of them
+        return _descend(family, permutations)
+
+
+def _descend(family: Family, permutations: IntArray) -> Assigned:
     state = Pairs(family, permutations)
     all_swaps = state.arrangement(*family.pairs[0]).all_swaps
     trace: list[float] = []

@@ -2,6 +2,9 @@
 
 from validation.claim import Claim
 from validation.claims import (
+    certified_double_descent,
+    certified_rate_samples,
+    depth,
     dimension_free,
     dimension_free_minima,
     divergence,
@@ -20,9 +23,15 @@ from validation.claims import (
     one_permutation_per_trajectory,
     permutation_invariance,
     rate,
+    real_data_double_descent,
+    real_data_edge_of_stability,
+    real_data_rate,
+    real_data_sparsity,
+    real_data_strong,
     sgd_sparsity,
     sparsity_and_barrier,
     sparsity_transition,
+    spurious_minima,
     star_connectivity,
     strong_emerges_with_width,
     two_piece_connectivity,
@@ -39,6 +48,9 @@ CLAIMS: dict[str, Claim] = {
         rate,
         dimension_free,
         minima_characterisation,
+        spurious_minima,
+        certified_double_descent,
+        certified_rate_samples,
         uniform_double_descent,
         uniform_rate,
         law_matters,
@@ -61,5 +73,11 @@ CLAIMS: dict[str, Claim] = {
         one_permutation_per_trajectory,
         one_permutation_for_pruned_sequences,
         mask_transport,
+        real_data_double_descent,
+        real_data_rate,
+        depth,
+        real_data_strong,
+        real_data_sparsity,
+        real_data_edge_of_stability,
     )
 }

@@ -53,7 +53,8 @@ def _verdicts(claim: dict[str, Any]) -> Iterator[dict[str, Any]]:
     texts = {key: claim[key] for key in ("name", "source", "prediction", "verdict", "control_verdict", "seconds")}
     for measured in claim["measured"] or [{"name": "", "value": None, "interval": None}]:
         low, high = measured["interval"] or (None, None)
-        yield texts | {"measurement": measured["name"], "value": measured["value"], "low": low, "high": high}
+        numbers = {"value": measured["value"], "low": low, "high": high, "proved": measured.get("proved", False)}
+        yield texts | {"measurement": measured["name"]} | numbers
 
 
 def _cell(row: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,8 +102,14 @@ def _entry(saved: Saved) -> Entry:
         measured=measured,
         pictures=[_picture(figure, saved, measured) for figure in figures_of(row["name"])],
         provenance=provenance,
-        command=f"python -m validation {row['name']} --scale {provenance['scale']} --seed {provenance['seed']}",
+        command=_command(row["name"], provenance),
     )
+
+
+def _command(name: str, provenance: dict[str, Any]) -> str:
+    """Return the command that repeats the run."""
+    words = ["python", "-m", "validation", name, "--scale", provenance["scale"], "--seed", str(provenance["seed"])]
+    return shlex.join([*words, "--mnist", provenance["mnist"]] if provenance.get("mnist") else words)
 
 
 def _picture(figure: str, saved: Saved, measured: Sequence[Measurement]) -> Picture:
@@ -143,8 +150,8 @@ def _number(value: float) -> Markup:
     return typeset(f"{value:.3g}")
 
 
-def _interval(interval: Sequence[float] | None) -> Markup:
-    return Markup("exact") if interval is None else typeset(f"[{interval[0]:.3g}, {interval[1]:.3g}]")
+def _interval(measurement: Measurement) -> Markup:
+    return typeset(measurement.interval_text)
 
 
 def _emphasis(text: str) -> Markup:

@@ -12,9 +12,10 @@ from typing import Any
 from lmctheory._files import atomic_file, read_json
 from lmctheory.errors import InvalidInputError
 from validation.claim import Claim, Context, Outcome, as_json
+from validation.images import image_set
 
 RESULTS = Path("results")
-PACKAGES = ("lmctheory", "numpy", "scipy", "numba", "matplotlib")
+PACKAGES = ("lmctheory", "numpy", "scipy", "numba", "matplotlib", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,12 @@ class Row:
 
 
 def provenance(context: Context) -> dict[str, Any]:
-    """Return seed, scale, versions and machine type."""
+    """Return seed, scale, set of images, versions and machine type."""
     return {
         "scale": context.scale,
         "seed": context.seed,
+        "images": image_set(context)["data"],
+        "mnist": None if context.mnist is None else str(context.mnist),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         "versions": {name: version(name) for name in PACKAGES},

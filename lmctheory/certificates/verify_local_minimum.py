@@ -1,0 +1,119 @@
+"""Checker of certified local minima, from their data alone: it shares no code with the search, nor its formulas and theorems.
+
+On the box ``X = {|W - c| <= r}`` in the maximum norm let no eigenvalue of the Hessian be less than mu > 0. With g the gradient
+at c, ``L(W) >= L(c) - |g| |W - c| + mu |W - c|^2 / 2``, which on the boundary of X, where ``|W - c| >= r``, is more than
+``L(c)`` if ``2 |g| < mu r``. Then L has a minimum ``W*`` inside X; as L is strictly convex there, it has no other critical
+point; ``|W* - c|`` is at most ``|g| / mu``, and ``L(c) - |g|^2 / (2 mu) <= L(W*) <= L(c)``.
+
+With unit vectors ``^``, p the angle between u and v and n the unit vector orthogonal to u on the side of v [SS],
+
+    K(u, v) = |u||v| (sin p + (pi - p) cos p) / (2 pi)
+    dK/du = (|v| sin p u^ + (pi - p) v) / (2 pi)
+    d^2 K / du du' = |v| sin p / (2 pi |u|) (I - u^ u^' + n n')
+    d^2 K / du dv' = ((pi - p) I + (u^ v^' + v^ u^' - cos p (u^ u^' + v^ v^')) / sin p) / (2 pi)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from functools import reduce
+from typing import Any, TypeAlias
+
+import numpy as np
+from flint import arb, arb_mat, ctx, fmpq
+from numpy.typing import NDArray
+
+Balls: TypeAlias = NDArray[np.object_]
+PRECISION = 160
+
+
+def refutations(data: Mapping[str, Any]) -> list[str]:
+    """Return what in the certificate could not be confirmed; it holds if there is nothing.
+
+    `data` has weights ``W`` and ``a`` of the centre, `net`, and of the `teacher`, and the bounds `radius`, `distance`,
+    `curvature` and `moved`, as written by ``float.hex``, and midpoint and radius of `loss` as fractions.
+    """
+    with ctx.workprec(PRECISION):
+        (W, a), (V, b) = (map(_exact, (data[name]["W"], data[name]["a"])) for name in ("net", "teacher"))
+        radius, distance, curvature, moved = _exact([data[name] for name in ("radius", "distance", "curvature", "moved")])
+        middle, half = (arb(fmpq(*Fraction(text).as_integer_ratio())) for text in data["loss"])
+        low, high = middle - half, middle + half
+        X, c, m = np.vstack([W, V]), np.concatenate([a, -b]), len(W)
+        loss, gradient, _ = _derivatives(X, c, m)
+        size = arb(sum(g * g for g in gradient.ravel()).upper()).sqrt()
+        X[:m] = W + arb(0, radius)
+        smallest = _smallest_eigenvalue(_derivatives(X, c, m)[2])
+        claims = {
+            "the curvature is positive": curvature > 0,
+            "no eigenvalue of the Hessian in the box is less than the curvature": smallest >= curvature,
+            "the loss in the middle is less than on the boundary": 2 * size < curvature * radius,
+            "the critical point is within the distance": size <= curvature * distance,
+            "the loss at the critical point is in its interval": low <= loss - size * size / (2 * curvature) and loss <= high,
+            "the loss is positive": low > 0,
+            "the box holds the given weights": 0 <= moved <= radius,
+        }
+    return [claim for claim, confirmed in claims.items() if not confirmed]
+
+
+def _exact(texts: Any) -> Balls:
+    return np.vectorize(lambda text: arb(float.fromhex(text)), otypes=[object])(np.asarray(texts))
+
+
+def _derivatives(X: Balls, c: Balls, m: int) -> tuple[arb, Balls, Balls]:
+    """Return loss, gradient ``(m, d)`` and Hessian ``(m d, m d)`` for ``X = [W; V]`` and ``c = (a, -b)``."""
+    n, d = X.shape
+    norms = np.array([arb(square).sqrt() for square in (X * X).sum(axis=1)])
+    U = X / norms[:, None]
+    cosines, eye, zero = U @ U.T, np.eye(d, dtype=int), np.full((d, d), arb(0))
+    loss = sum(c * c * norms * norms) / 2
+    gradient = (c * c)[:m, None] * X[:m]
+    hessian = np.full((m, d, m, d), arb(0))
+    for i in range(n):
+        for j in range(n):
+            if j == i:
+                continue
+            cosine, weight = cosines[i, j], c[i] * c[j] / arb.pi()
+            sine = _root((1 - cosine) * (1 + cosine))
+            supplement = arb.pi() - arb.atan2(sine, cosine) if cosine > 0 else arb.atan2(sine, -cosine)
+            loss += weight * norms[i] * norms[j] * (sine + supplement * cosine) / 2
+            if i >= m:
+                continue
+            gradient[i] += weight * (norms[j] * sine * U[i] + supplement * X[j])
+            uu, vv, uv = np.outer(U[i], U[i]), np.outer(U[j], U[j]), np.outer(U[i], U[j])
+            normal = (U[j] - cosine * U[i]) / sine if sine > 0 else np.full(d, arb(0, 1))
+            hessian[i, :, i, :] += weight * norms[j] * sine / norms[i] * (eye - uu + np.outer(normal, normal))
+            if j < m:
+                bend = (uv + uv.T - cosine * (uu + vv)) / sine if sine > 0 else zero + arb(0, sine.upper())
+                hessian[i, :, j, :] += weight * (supplement * eye + bend)
+    for i in range(m):
+        hessian[i, :, i, :] += c[i] * c[i] * eye
+    return loss, gradient, hessian.reshape(m * d, m * d)
+
+
+def _root(square: arb) -> arb:
+    """Return the root of what is not negative, although its ball may reach below 0."""
+    return square.sqrt() if square > 0 else arb(0).union(arb(square.abs_upper()).sqrt())
+
+
+def _smallest_eigenvalue(hessian: Balls) -> arb:
+    """Return a lower bound for every symmetric matrix in the enclosure: Gershgorin's for ``Q' S Q``, less ``|H - S|``.
+
+    S is exact and symmetric, and Q merely an approximation of its eigenvectors: ``|x|^2 <= |Q' Q| |Q^-1 x|^2``.
+    """
+    S = np.vectorize(lambda entry: float(entry.mid()), otypes=[float])(hessian)
+    if not np.isfinite(S).all():
+        return arb.neg_inf()
+    S = (S + S.T) / 2
+    Q = arb_mat(np.vectorize(arb, otypes=[object])(np.linalg.eigh(S)[1]).tolist())
+    exact = np.vectorize(arb, otypes=[object])(S)
+    discs = np.array((Q.transpose() * arb_mat(exact.tolist()) * Q).tolist())
+    bounds = [2 * row[i] - sum(map(abs, row)) if row[i] > 0 else arb.neg_inf() for i, row in enumerate(discs)]
+    if not all(bound > 0 for bound in bounds):
+        return arb.neg_inf()
+    lowest = reduce(arb.min, bounds)
+    return lowest / _largest_row_sum((Q.transpose() * Q).tolist()) - _largest_row_sum(hessian - exact)
+
+
+def _largest_row_sum(rows: Any) -> arb:
+    return reduce(arb.max, [sum(entry.abs_upper() for entry in row) for row in rows])
