@@ -77,15 +77,16 @@ def interleaved(measurements: Mapping[str, Callable[[], float]], repeats: int) -
 
 
 def per_step(run: Callable[[int], object], aim: float = 0.15) -> Callable[[], float]:
-    """Return a measurement of the seconds that one step of ``run(steps)`` takes; its steps fill about `aim` seconds.
+    """Return a measurement of the seconds that one step of ``run(steps)`` takes.
 
-    It is the difference of a long call and a call of one step, which removes what each call costs beside its steps.
+    It is the difference of a long call and a call of one step, which removes what each call costs beside its steps; these
+    fill about `aim` seconds, or as many as a call costs without them.
     """
     run(1)  # compiles
-    steps = 1
-    while (elapsed := seconds(partial(run, steps))) < aim / 4:
+    once, steps = seconds(lambda: run(1)), 1
+    while (elapsed := seconds(partial(run, 1 + steps)) - once) < aim / 4:
         steps *= 2
-    steps = max(1, round(steps * aim / elapsed))
+    steps = max(1, round(steps * max(aim, once) / elapsed))
 
     def measurement() -> float:
         once = seconds(lambda: run(1))

@@ -18,6 +18,8 @@ from reference import (
 import lmctheory as lmc
 from lmctheory.objectives import PopulationLoss
 
+pytestmark = pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")  # silent in compiled loops
+
 ANGLES = 10.0 ** np.arange(-12, 0)
 NORMS = [(1.0, 1.0, 1.0), (1e-150, 1.0, 1e150), (1e150, 1e-150, 1e-150), (1e-150, 1e-150, 1e-150), (1e150, 1e150, 1e150)]
 

@@ -124,7 +124,8 @@ def prepare(room, at, start, stop):
             if not SAFE[0] < room[at.norms + r] < SAFE[1]:
                 room[at.norms + r] = _scaled_norm(room, at, r)
         norms, outputs = load(room, at.norms + i), load(room, at.outputs + i)
-        inverse = where_less(splat(TINY), norms, one / norms, zero)
+        alive = where_less(splat(TINY), norms, one, zero)
+        inverse = alive / where_less(zero, alive, norms, one)
         mass = outputs * norms
         store(room, at.inverse_norms + i, inverse)
         store(room, at.mass + i, mass)

@@ -1,5 +1,7 @@
 """A place where the threads of a team wait for each other."""
 
+import os
+
 from llvmlite import ir
 from numba import config, njit, types
 from numba.core.cgutils import get_or_insert_function
@@ -17,7 +19,7 @@ def wait_for_all(shared, size):
         return
     awaited = (add_at_once(shared, 1) // size + 1) * size
     spins = 0
-    while add_at_once(shared, 0) < awaited:
+    while current(shared) < awaited:
         spins += 1
         if spins > SPINS:
             give_way()
@@ -35,10 +37,21 @@ def _add_at_once(builder, shared, amount):
     return builder.atomic_rmw("add", shared, amount, "seq_cst")
 
 
+def current(shared):
+    """Return ``shared[0]`` as other threads have left it."""
+    return shared[0]
+
+
+@compiled_as(current, types.int64, types.Array(types.int64, 1, "C"))
+def _current(builder, shared):
+    return builder.load_atomic(shared, "acquire", 8)
+
+
 def give_way():
     """Let another thread run."""
 
 
 @compiled_as(give_way, types.void)
 def _give_way(builder):
-    builder.call(get_or_insert_function(builder.module, ir.FunctionType(ir.IntType(32), []), "sched_yield"), [])
+    name = "SwitchToThread" if os.name == "nt" else "sched_yield"
+    builder.call(get_or_insert_function(builder.module, ir.FunctionType(ir.IntType(32), []), name), [])

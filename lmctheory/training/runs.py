@@ -127,7 +127,8 @@ class Run:
             )
             return reason
         at = layout(self._m, len(self._X) - self._m, self._X.shape[1])
-        room, shared = np.zeros(at.size), np.zeros(2, dtype=np.int64)
+        room = np.zeros(at.size)
+        shared = np.zeros(24, dtype=np.int64)[8:]  # away from what other threads write: cache lines have 64 bytes
         load_iterate(room, at, self._X, self._c, self._m)
         load_previous(room, at, self._previous)
         size = min(self._threads, at.chunks) if CAN_WAIT else 1
