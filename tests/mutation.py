@@ -183,6 +183,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "results" / "mutation.json")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no mutant after this time")
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--unchanged", action="store_true", help="first see whether the tests pass without a change")
     parser.add_argument("--survivors", action="store_true", help="run the survivors again")
     arguments = parser.parse_args()
     arguments.results.parent.mkdir(parents=True, exist_ok=True)
@@ -201,10 +202,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.processes) as pool:
         copies = [Path(folder) / str(k) for k in range(arguments.processes)]
         for copy in copies:
-            for name in ("lmctheory", "tests"):
+            for name in ("lmctheory", "validation", "paper_figures", "benchmarks", "tests"):
                 shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
             for name in ("setup.cfg", "pyproject.toml", "README.md"):
                 shutil.copy(ROOT / name, copy)
+        for module in TESTS if arguments.unchanged else ():
+            print(f"{module}: {outcome(module, (ROOT / 'lmctheory' / module).read_text('utf-8'), copies[0])}", flush=True)
         list(pool.map(work, copies))
     known = [results[key]["killed"] for key in chosen if key in results]
     print("\n".join(f"survived: {key}" for key in chosen if key in results and not results[key]["killed"]))
