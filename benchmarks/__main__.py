@@ -21,7 +21,14 @@ from lmctheory._files import atomic_file
 BENCHMARKS = {
     "gradient-step": "benchmarks.gradient_step",
     "floor": "benchmarks.floor",
+    "sgd-step": "benchmarks.sgd_step",
+    "growth": "benchmarks.growth",
+    "paths": "benchmarks.paths",
+    "searches": "benchmarks.searches",
+    "assignment": "benchmarks.assignment",
     "layerwise-matching": "benchmarks.layerwise_matching",
+    "polishing": "benchmarks.polishing",
+    "start-up": "benchmarks.startup",
 }
 
 

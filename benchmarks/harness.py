@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 PAUSE = 0.05
-PACKAGES = ("lmctheory", "numpy", "scipy", "numba", "torch", "jax", "scikit-learn", "rebasin")
+PACKAGES = ("lmctheory", "numpy", "scipy", "numba", "torch", "jax", "scikit-learn", "rebasin", "lap", "lapx", "POT")
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,10 @@ def sgd(**options):
     return train(**{"width": 2, "algorithm": "sgd", "batch_size": 4, **options})
 
 
+def flow(**options):
+    return train(**{"width": 2, "algorithm": "flow", "learning_rate": None, "horizon": 2.0, **options})
+
+
 def prune(**options):
     return lmc.prune_iteratively(
         **{"teacher": T, "width": 2, "learning_rate": 0.1, "levels": 1, "max_steps": 5, "rng": 0, **options}
@@ -282,6 +286,28 @@ CALLS = [
     (lambda: lmc.sharpness(NET, T, samples=np.ones((5, 2))), "samples", "d = 3", "d = 2"),
     (lambda: lmc.SampleLoss(T.W, np.ones((5, 3))), "teacher", "TwoLayerNet", "array"),
     (lambda: lmc.SampleLoss(T, np.ones((5, 3))).value_and_gradients(FLAT), "net", "d = 3", "d = 2"),
+    (lambda: flow(learning_rate=0.1), "learning_rate", "left out with algorithm 'flow'", "0.1"),
+    (lambda: flow(horizon=None), "horizon", "given with algorithm 'flow'", "None"),
+    (lambda: flow(horizon=0.0), "horizon", "positive", "0.0"),
+    (lambda: flow(horizon=np.inf), "horizon", "finite", "inf"),
+    (lambda: flow(horizon="long"), "horizon", "real", "'long'"),
+    (lambda: flow(rtol=0.0), "rtol", "positive", "0.0"),
+    (lambda: flow(rtol=1e-14), "rtol", "at least 1e-12", "1e-14"),
+    (lambda: flow(atol=-1.0), "atol", "positive", "-1.0"),
+    (lambda: flow(batch_size=4), "batch_size", "left out with algorithm 'flow'", "4"),
+    (lambda: flow(samples=5), "samples", "left out with algorithm 'flow'", "sample"),
+    (lambda: train(width=2, horizon=1.0), "horizon", "left out with algorithm 'gd'", "1.0"),
+    (lambda: sgd(rtol=1e-6), "rtol", "left out with algorithm 'sgd'", "1e-06"),
+    (lambda: train(width=2, atol=1e-6), "atol", "left out with algorithm 'gd'", "1e-06"),
+    *((lambda kind=kind, value=value: flow(**{kind: value}), kind, expected, got)
+        for kind in ("record", "checkpoints") for value, expected, got in (
+            (1, "at least 2", "1"),
+            ("all", "integer", "'all'"),
+            ([0.0, 2.5], "between 0 and horizon = 2", "2.5"),
+            ([-0.5, 1.0], "between 0 and horizon = 2", "-0.5"),
+            ([1.0, 1.0], "increasing", "[1.0, 1.0]"),
+            ([0.0, np.nan], "finite", "nan"),
+        )),
     (lambda: train(width=2, polish=True, samples=5), "polish", "off with samples", "True"),
     (lambda: train(width=2, polish=True, train_output=True), "polish", "output weights are trained", "True"),
     *((lambda kind=kind, value=value: train(width=2, max_steps=9, **{kind: value}), kind, expected, got)

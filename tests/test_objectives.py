@@ -188,6 +188,41 @@ def test_hessian_product_is_the_directional_derivative_of_the_gradient():
     assert np.abs((gradients[0] - gradients[1]) / (2 * h) - product).max() < 1e-8 * np.abs(product).max()
 
 
+def gauss_newton_matrix(net, teacher):
+    product = PopulationLoss(teacher).hessian_product(net, gauss_newton=True)
+    return np.stack([product(unit.reshape(net.W.shape)).ravel() for unit in np.eye(net.W.size)], axis=1)
+
+
+def test_gauss_newton_matrix_is_twice_the_second_moment_of_the_gradient_of_the_network():
+    """``2 E[g g']`` with ``g_i = a_i 1{w_i . x > 0} x``, in the plane by the midpoint rule over angles."""
+    net = Net([[1.0, 0.2], [-0.3, 0.8], [0.0, 0.0], [-2.0, -0.4]], [1.0, -2.0, 1.0, 0.5])
+    n = 200_000
+    angles = 2 * np.pi * (np.arange(n) + 0.5) / n
+    x = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    g = ((x @ net.W.T > 0) * net.a)[:, :, None] * x[:, None, :]
+    moments = 2 * 2 * np.einsum("nik,njl->ikjl", g, g).reshape(8, 8) / n  # E|x|^2 = 2
+    np.testing.assert_allclose(gauss_newton_matrix(net, lmc.orthonormal_teacher(1, 2)), moments, rtol=0, atol=1e-4)
+
+
+@given(st.data())
+def test_gauss_newton_matrix_is_the_hessian_without_what_bends_single_neurons(data):
+    net, teacher = data.draw(students_and_teachers())
+    rest = (lmc.population_hessian(net, teacher) - gauss_newton_matrix(net, teacher)).reshape(*net.W.shape, *net.W.shape)
+    for i in range(net.width):
+        rest[i, :, i] = 0.0
+    assert np.abs(rest).max() <= 8 * EPS * hessian_scale(net, teacher)
+    eigenvalues = np.linalg.eigvalsh(gauss_newton_matrix(net, teacher))
+    assert eigenvalues[0] >= -64 * EPS * max(eigenvalues[-1], 1.0)
+
+
+def test_gauss_newton_matrix_is_the_hessian_where_the_loss_is_zero():
+    minimum = Net(np.eye(3)[[0, 1, 2, 1, 0]] * np.array([[0.4, 0.3, 1.0, 0.7, 0.6]]).T)
+    teacher = lmc.orthonormal_teacher(3, 3)
+    np.testing.assert_allclose(
+        gauss_newton_matrix(minimum, teacher), lmc.population_hessian(minimum, teacher), rtol=0, atol=1e-14
+    )
+
+
 @pytest.mark.parametrize("d", [2, 3])
 def test_derivatives_agree_with_symbolic_differentiation(d):
     gradient, same, cross, u, v = lmc.symbolic.kernel_derivatives(d)

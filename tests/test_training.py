@@ -199,7 +199,7 @@ def test_wide_network_that_diverges_in_several_threads_goes_back(monkeypatch):
 @pytest.mark.jit
 def test_interrupt_ends_all_threads_of_a_wide_network():
     start = random_net(300, 4)
-    plan = Plan(10**9, 0.0, 0.0, None, False, np.array([], dtype=int), np.array([], dtype=int))
+    plan = Plan(10**9, 0.0, 0.0, None, False, None, np.array([], dtype=int), np.array([], dtype=int))
     run = Run(start, TEACHER, None, None, 1e-9, plan, np.random.default_rng(0), threads=2)
     stop = np.zeros(1, dtype=np.uint8)
     threading.Timer(0.2, lambda: stop.__setitem__(0, 1)).start()

@@ -68,7 +68,7 @@ def gd_ensembles(
 
     def cost(cell: dict[str, Any]) -> float:
         m, coordinates = cell["width"], min(cell["d"], cell["width"] + cell["M"])
-        return float(cell["n_runs"] * m**2.0 * (20 + coordinates + (m * coordinates**3 / 500 if polish else 0)))
+        return float(cell["n_runs"] * m**2.0 * (20 + coordinates))
 
     found = sweep_in_blocks(context, gd_ensemble, parameters, "n_runs", lambda _: RUNS_IN_BLOCK, cost)
     ensembles = []

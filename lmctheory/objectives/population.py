@@ -76,8 +76,11 @@ class PopulationLoss:
         hessian *= self.scale
         return hessian
 
-    def hessian_product(self, net: TwoLayerNet) -> Callable[[FloatArray], FloatArray]:
+    def hessian_product(self, net: TwoLayerNet, gauss_newton: bool = False) -> Callable[[FloatArray], FloatArray]:
         """Return the map ``D -> H D`` of directions ``(m, d)``, with H the Hessian with respect to W, which is never formed.
+
+        With `gauss_newton`, H is its positive semi-definite part ``2 E[(df/dW) (df/dW)']``; the rest, which bends the loss of
+        single neurons, vanishes with the residual ``f - f*``.
 
         What all products share is computed here, at ``m (m + M) d`` operations; a product costs four matrix products with
         ``(m, m + M)`` matrices, which are the memory.
@@ -85,6 +88,9 @@ class PopulationLoss:
         X, c = self.stack(net)
         norms, units = unit_rows(X)
         rise, fall, bend, scalar = hessian_structure(units, norms, c, net.width)
+        if gauss_newton:
+            bend[:] = 0.0
+            np.fill_diagonal(scalar, np.where(norms[: net.width] > 0, net.a**2, 0.0))
 
         def product(direction: FloatArray) -> FloatArray:
             return self.scale * hessian_product(units, c, rise, fall, bend, scalar, np.ascontiguousarray(direction))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,11 +20,14 @@ class Checkpoints:
     Attributes
     ----------
     steps : ndarray of int, shape (C,)
-        Increasing; the steps asked for which the run reached, and its last.
+        Increasing; the steps asked for which the run reached, and its last. Of the flow: those that its solver had taken.
+    times : ndarray, shape (C,)
+        Learning rate times steps, or the time of the flow.
     networks : tuple of TwoLayerNet
     """
 
     steps: IntArray
+    times: FloatArray
     networks: tuple[TwoLayerNet, ...]
 
 
@@ -35,7 +38,9 @@ class History:
     Attributes
     ----------
     steps : ndarray of int, shape (R,)
-        Increasing; the steps asked for which the run reached, and its last.
+        Increasing; the steps asked for which the run reached, and its last. Of the flow: those that its solver had taken.
+    times : ndarray, shape (R,)
+        Learning rate times steps, or the time of the flow.
     losses : ndarray, shape (R,)
         Population loss.
     sample_losses : ndarray, shape (R,)
@@ -52,12 +57,22 @@ class History:
     """
 
     steps: IntArray
+    times: FloatArray
     losses: FloatArray
     sample_losses: FloatArray
     gradient_norms: FloatArray
     sharpness: FloatArray
     neuron_norms: FloatArray
     sparsity: tuple[Sparsity, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """The iterate at a step and time."""
+
+    step: int
+    time: float
+    network: TwoLayerNet
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,22 +96,33 @@ def measure(
     return Measurements(loss, sample_loss, float(np.hypot(norm, np.linalg.norm(output_gradient)) if train_output else norm))
 
 
+def checkpoints_of(looks: Sequence[Look]) -> Checkpoints:
+    """Return the networks at looks in increasing order."""
+    return Checkpoints(_steps(looks), _times(looks), tuple(look.network for look in looks))
+
+
 def history_of(
-    networks: Mapping[int, TwoLayerNet],
-    population: PopulationLoss,
-    sample: SampleLoss | None,
-    train_output: bool,
-    mask: BoolArray | None,
+    looks: Sequence[Look], population: PopulationLoss, sample: SampleLoss | None, train_output: bool, mask: BoolArray | None
 ) -> History:
-    """Return the numbers of networks, given by step in increasing order."""
+    """Return the numbers at looks in increasing order."""
     teacher, points = population.teacher, None if sample is None else sample.samples
-    found = [measure(net, population, sample, train_output, mask) for net in networks.values()]
+    networks = [look.network for look in looks]
+    found = [measure(net, population, sample, train_output, mask) for net in networks]
     return History(
-        steps=np.array(list(networks), dtype=np.intp),
+        steps=_steps(looks),
+        times=_times(looks),
         losses=np.array([one.loss for one in found]),
         sample_losses=np.array([one.sample_loss for one in found]),
         gradient_norms=np.array([one.gradient_norm for one in found]),
-        sharpness=np.array([sharpness(net, teacher, samples=points) for net in networks.values()]),
-        neuron_norms=np.array([np.linalg.norm(net.W, axis=1) for net in networks.values()]),
-        sparsity=tuple(sparsity(net, teacher) for net in networks.values()),
+        sharpness=np.array([sharpness(net, teacher, samples=points) for net in networks]),
+        neuron_norms=np.array([np.linalg.norm(net.W, axis=1) for net in networks]),
+        sparsity=tuple(sparsity(net, teacher) for net in networks),
     )
+
+
+def _steps(looks: Sequence[Look]) -> IntArray:
+    return np.array([look.step for look in looks], dtype=np.intp)
+
+
+def _times(looks: Sequence[Look]) -> FloatArray:
+    return np.array([look.time for look in looks], dtype=np.float64)

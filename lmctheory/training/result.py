@@ -33,9 +33,12 @@ class TrainingResult:
     converged, diverged : ndarray of bool, shape (n_runs,)
         Converged: a tolerance was met, by descent or by polishing.
     steps : ndarray of int, shape (n_runs,)
-        Gradient steps taken.
+        Gradient steps taken; of the flow, steps of its solver.
+    times : ndarray, shape (n_runs,)
+        Learning rate times steps, or the time of the flow.
     stopped_by : tuple of str
-        "gradient_tol", "loss_tol", "max_steps" or "diverged": what ended descent.
+        "gradient_tol", "loss_tol", "max_steps" or "diverged": what ended descent. Of the flow also "horizon", or "stalled" where
+        its solver could not go on.
     behaviour : tuple of str
         What descent was doing when it ended: "converged" if it met a tolerance, "diverged" if the loss passed 1e100, and
         else, with ``theta_t`` all weights at step t, ``s_t = |theta_t - theta_{t-1}|``, ``r_t = |theta_t - theta_{t-2}|``, at
@@ -47,6 +50,8 @@ class TrainingResult:
         - "period-two oscillation": ``r_t <= s_t / 10``, and the last step is at least half as long as one at T/2;
         - "damped oscillation": ``r_t < s_t``, and it is shorter than that;
         - "unsettled": nothing of this, or T < 64.
+
+        The flow neither oscillates nor rests: it is in a "drift" at its horizon, and "unsettled" where it ended before.
     polish : tuple of Polish or None
         What polishing did, one entry a run; empty without polishing, None for a diverged run.
     history : tuple of History
@@ -54,6 +59,7 @@ class TrainingResult:
     checkpoints : tuple of Checkpoints
         Networks along each run; empty without `checkpoints`.
     learning_rates : ndarray, shape (n_runs,)
+        NaN for the flow.
     samples : tuple of ndarray, shape (n, d)
         The finite sample of each run; empty without `samples`.
     init_scale : float or None
@@ -70,6 +76,7 @@ class TrainingResult:
     converged: NDArray[np.bool_]
     diverged: NDArray[np.bool_]
     steps: IntArray
+    times: FloatArray
     stopped_by: tuple[str, ...]
     behaviour: tuple[str, ...]
     polish: tuple[Polish | None, ...]

@@ -14,7 +14,7 @@ from lmctheory._parallel import call_as_team
 from lmctheory.networks import TwoLayerNet
 from lmctheory.objectives import PopulationLoss, SampleLoss, span_coordinates
 from lmctheory.training.behaviour import behaviour_of, steps_to_keep
-from lmctheory.training.recording import Checkpoints, History, Measurements, history_of, measure
+from lmctheory.training.recording import Checkpoints, History, Look, Measurements, checkpoints_of, history_of, measure
 
 CHECK_STEPS = 100  # on random batches tolerances are tested every so many steps, because the test costs a full gradient,
 CHECK_EPOCHS = 10  # or every so many passes over a finite sample, where these take longer
@@ -29,17 +29,30 @@ STOPPED_BY = {
 _BEHAVIOUR = {compiled.GRADIENT_TOL: "converged", compiled.LOSS_TOL: "converged", compiled.DIVERGED: "diverged"}
 
 
+@dataclass(frozen=True)
+class Flow:
+    """How far, and how exactly, gradient flow is followed."""
+
+    horizon: float
+    rtol: float
+    atol: float
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What the runs of a batch have in common; a tolerance of 0 is switched off, `batch_size` None is the full gradient."""
+    """What the runs of a batch have in common; a tolerance of 0 is switched off, `batch_size` None is the full gradient.
+
+    `record` and `checkpoints` are steps, or times of the flow.
+    """
 
     max_steps: int
     gradient_tol: float
     loss_tol: float
     batch_size: int | None
     train_output: bool
-    record: IntArray
-    checkpoints: IntArray
+    flow: Flow | None
+    record: FloatArray | IntArray
+    checkpoints: FloatArray | IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +62,7 @@ class Ending:
     network: TwoLayerNet
     measurements: Measurements
     steps: int
+    time: float
     stopped_by: str
     behaviour: str
     history: History
@@ -73,7 +87,7 @@ class Run:
         self.population = PopulationLoss(teacher)
         self.sample = None if points is None else SampleLoss(teacher, points)
         self.step = 0
-        self._rate, self._rng, self.mask, self._threads = rate, rng, mask, threads
+        self.rate, self._rng, self.mask, self._threads = rate, rng, mask, threads
         self._basis: FloatArray | None = None
         net = start
         if mask is None and points is None and plan.batch_size is None:  # then all steps stay in the span of the rows
@@ -109,7 +123,7 @@ class Run:
         limits = self.step, until, plan.gradient_tol or -1.0, plan.loss_tol or -1.0
         if len(self._points):
             self.step, reason = compiled.descend_on_sample(
-                self._X, self._c, self._m, self._kept, self._points, self._rate, plan.train_output, *limits, self._previous, stop
+                self._X, self._c, self._m, self._kept, self._points, self.rate, plan.train_output, *limits, self._previous, stop
             )
             return reason
         at = layout(self._m, len(self._X) - self._m, self._X.shape[1])
@@ -117,7 +131,7 @@ class Run:
         load_iterate(room, at, self._X, self._c, self._m)
         load_previous(room, at, self._previous)
         size = min(self._threads, at.chunks) if CAN_SHARE else 1
-        given = room, at, self._kept, self.population.teacher_energy, self._rate, plan.train_output, *limits, stop
+        given = room, at, self._kept, self.population.teacher_energy, self.rate, plan.train_output, *limits, stop
         if size == 1:
             self.step, reason = compiled.descend(*given)
         else:
@@ -135,7 +149,7 @@ class Run:
                 break
             target = min(until, self.step + self._period - self.step % self._period)
             self.step, reason = compiled.descend_on_batches(
-                self._X, self._c, self._m, self._kept, self._points, self._batch, self._order, self._rng, self._rate,
+                self._X, self._c, self._m, self._kept, self._points, self._batch, self._order, self._rng, self.rate,
                 self.plan.train_output, self.step, target, self._previous, stop,
             )  # fmt: skip
             if not (np.isfinite(self._X).all() and np.isfinite(self._c).all()):
@@ -183,8 +197,13 @@ def complete(run: Run, stop: np.ndarray) -> Ending:
         network=run.network(),
         measurements=run.measure(),
         steps=run.step,
+        time=run.rate * run.step,
         stopped_by=STOPPED_BY[reason],
         behaviour=_BEHAVIOUR.get(reason) or behaviour_of(iterates, plan.max_steps, random=plan.batch_size is not None),
-        history=history_of(recorded, run.population, run.sample, plan.train_output, run.mask),
-        checkpoints=Checkpoints(np.array(list(kept), dtype=np.intp), tuple(kept.values())),
+        history=history_of(_looks(run, recorded), run.population, run.sample, plan.train_output, run.mask),
+        checkpoints=checkpoints_of(_looks(run, kept)),
     )
+
+
+def _looks(run: Run, networks: dict[int, TwoLayerNet]) -> list[Look]:
+    return [Look(step, run.rate * step, net) for step, net in networks.items()]

@@ -1,4 +1,4 @@
-"""The steps at which a run is looked at."""
+"""The steps, or times, at which a run is looked at."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lmctheory import _checks
-from lmctheory._checks import IntArray
+from lmctheory._checks import FloatArray, IntArray
 from lmctheory.errors import InvalidInputError
+
+FIRST_TIME = 1e-4  # of the log-spaced ones, as a share of the horizon
 
 
 def steps_of_interest(name: str, value: int | ArrayLike | None, max_steps: int) -> IntArray:
@@ -29,3 +31,19 @@ def steps_of_interest(name: str, value: int | ArrayLike | None, max_steps: int) 
         outside = given[0] if given[0] < 0 else given[-1]
         raise InvalidInputError(f"{name} must lie between 0 and max_steps = {max_steps}, got {outside:.0f}")
     return given.astype(np.intp)
+
+
+def times_of_interest(name: str, value: int | ArrayLike | None, horizon: float) -> FloatArray:
+    """Return the given times, or so many: 0 and log-spaced ones up to `horizon`. None gives no times."""
+    if value is None:
+        return np.empty(0)
+    if isinstance(value, (Real, str)):
+        count = _checks.integer(name, value, 2)
+        return np.array([0.0, *(horizon * np.geomspace(1.0, FIRST_TIME, count - 1)[::-1])])
+    given = _checks.real_array(name, value, 1)
+    if (np.diff(given) <= 0).any():
+        raise InvalidInputError(f"{name} must be a number of times or increasing times, got {given.tolist()}")
+    if given[0] < 0 or given[-1] > horizon:
+        outside = given[0] if given[0] < 0 else given[-1]
+        raise InvalidInputError(f"{name} must lie between 0 and horizon = {horizon:g}, got {outside:g}")
+    return given
