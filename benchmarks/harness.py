@@ -159,7 +159,7 @@ def draw(title: str, rows: Sequence[Row], path: Path) -> None:
             above = [(row.median if row.high is None else row.high) - row.median for row in own]
             style = {"label": contender, "color": f"C{number % 10}"}
             if numeric:
-                style |= {"marker": "os^vDPX*"[number % 8], "markersize": 4}
+                style |= {"marker": "os^vDPX*"[number % 8], "markersize": 4, "linestyle": "-" if number < 10 else "--"}
                 axes.errorbar([row.x for row in own], medians, yerr=(below, above), capsize=2, **style)
             else:
                 width = 0.8 / len(contenders)
