@@ -1,1 +1,1 @@
-"""Measurements of speed, as ratios within one run; never part of the tests."""
+"""Measurements of speed, each against its alternatives within one run; never part of the tests."""

@@ -46,7 +46,12 @@ from .families import strong_connectivity as strong_connectivity
 from .families import weak_connectivity as weak_connectivity
 from .interop import DataTraining as DataTraining
 from .interop import ImageData as ImageData
+from .interop import from_sklearn as from_sklearn
+from .interop import from_torch as from_torch
 from .interop import load_images as load_images
+from .interop import load_network as load_network
+from .interop import save_network as save_network
+from .interop import to_torch as to_torch
 from .interop import train_on_data as train_on_data
 from .kernels import relu_kernel as relu_kernel
 from .minima import ExactMinimaBarrier as ExactMinimaBarrier
@@ -83,6 +88,7 @@ from .rates import RateFit as RateFit
 from .rates import fit_rate as fit_rate
 from .sequences import SequenceAlignment as SequenceAlignment
 from .sequences import align_sequences as align_sequences
+from .stability import DataSparsity as DataSparsity
 from .stability import Sparsity as Sparsity
 from .stability import sharpness as sharpness
 from .stability import sparsity as sparsity

@@ -55,6 +55,11 @@ def relu_kernel(U: ArrayLike, V: ArrayLike) -> FloatArray:
 
 
 def unit_rows(X: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the row norms ``(n,)`` and the normalised rows ``(n, d)``; zero rows stay zero."""
-    norms = np.linalg.norm(X, axis=1)
-    return norms, X / np.where(norms > 0, norms, 1.0)[:, None]
+    """Return the row norms ``(n,)`` and the normalised rows ``(n, d)``; zero rows stay zero.
+
+    Rows are scaled by powers of two first, so that squares neither overflow nor vanish.
+    """
+    exponents = np.frexp(np.abs(X).max(axis=1))[1]
+    scaled = np.ldexp(X, -exponents[:, None])
+    norms = np.linalg.norm(scaled, axis=1)
+    return np.ldexp(norms, exponents), scaled / np.where(norms > 0, norms, 1.0)[:, None]

@@ -5,8 +5,9 @@ Needs the extra ``plot``.
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ except ImportError as error:
 
 # Okabe and Ito's palette: distinguishable with every common form of colour blindness.
 COLOURS = {"blue": "#0072B2", "orange": "#E69F00", "green": "#009E73", "red": "#D55E00", "purple": "#CC79A7", "grey": "#666666"}
+PATH_STYLES = ((COLOURS["orange"], "--", "s"), (COLOURS["blue"], "-", "o"), (COLOURS["green"], "-.", "^"))
 MINUS = "\N{MINUS SIGN}"
 STYLE: dict[str, Any] = {
     "figure.dpi": 120,
@@ -151,6 +153,60 @@ def path_plot(barrier: Barrier, ax: Axes | None = None, *, color: str = COLOURS[
     ax.set(xlabel="position $t$ from A to B", ylabel="loss")
     ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2, frameon=False)  # paths fill the axes
     return ax
+
+
+def accuracy_plot(
+    positions: ArrayLike,
+    losses: Mapping[str, ArrayLike],
+    accuracies: Mapping[str, ArrayLike],
+    axes: Sequence[Axes] | None = None,
+) -> tuple[Axes, Axes]:
+    """Draw loss and accuracy along paths between two networks, one below the other.
+
+    Parameters
+    ----------
+    positions : array_like, shape (T,)
+        From A, 0, to B, 1; `Barrier.grid` is such.
+    losses, accuracies : mapping of str to array_like, shape (T,)
+        The loss and the share of inputs classified correctly on each path, by the name of the path: "naive", say, and "aligned".
+    axes : sequence of two Axes, optional
+        For losses and for accuracies; a new figure's if missing.
+
+    Returns
+    -------
+    tuple of two Axes
+
+    Raises
+    ------
+    InvalidInputError
+        If losses and accuracies are not of the same paths, arrays do not fit, or `axes` are not two.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> upper, lower = lmc.plotting.accuracy_plot([0, 0.5, 1], {"naive": [0, 2, 0]}, {"naive": [1, 0.5, 1]})
+    >>> upper.get_ylabel(), lower.get_ylabel()
+    ('loss', 'accuracy')
+    """
+    positions = _checks.real_array("positions", positions, 1)
+    if not losses or list(losses) != list(accuracies):
+        raise InvalidInputError(f"accuracies must be of the paths of losses, {list(losses)}, got {list(accuracies)}")
+    if axes is None:
+        axes = plt.subplots(2, 1, figsize=(4.2, 4.4), sharex=True, layout="constrained")[1]
+    if len(axes) != 2:
+        raise InvalidInputError(f"axes must be two, got {len(axes)}")
+    styles = zip(losses, itertools.cycle(PATH_STYLES), strict=False)
+    for label, (color, line, marker) in styles:
+        for name, ax, values in (("losses", axes[0], losses[label]), ("accuracies", axes[1], accuracies[label])):
+            array = _checks.real_array(f"{name}[{label!r}]", values, 1)
+            if len(array) != len(positions):
+                raise InvalidInputError(f"{name}[{label!r}] must hold one value a position, {len(positions)}, got {len(array)}")
+            every = max(1, len(array) // 8)
+            ax.plot(positions, array, line, lw=1.4, color=color, marker=marker, ms=4, markevery=every, label=label)
+    axes[0].set(ylabel="loss", ylim=(0.0, None))
+    axes[1].set(ylabel="accuracy", xlabel="position $t$ from A to B")
+    axes[0].legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2, ncols=len(losses), frameon=False)
+    return axes[0], axes[1]
 
 
 def triangle_plot(

@@ -9,6 +9,8 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "rate": "rate",
     "dimension_free": "dimension-free",
     "spurious_minima": "spurious-minima",
+    "certified_double_descent": "certified-double-descent",
+    "certified_rate_samples": "certified-rate-samples",
     "uniform_double_descent": "uniform-double-descent",
     "uniform_rate": "uniform-rate",
     "law_matters": "law-matters",
@@ -37,6 +39,7 @@ FIGURES = {  # figure -> the claim whose saved numbers it draws
     "real_data_rate": "real-data-rate",
     "depth": "depth",
     "real_data_strong": "real-data-strong",
+    "real_data_sparsity": "real-data-sparsity",
 }
 
 

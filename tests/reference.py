@@ -79,6 +79,35 @@ def mp_gradient(net, teacher):
     return grad_W, np.array(grad_a)
 
 
+def mp_hessian(net, teacher):
+    """Return the Hessian in W by the blocks of [SS], as a float array; no neuron may be zero.
+
+    With n(v, u) the unit vector along ``v^ - cos p u^``, they are ``|v| sin p / (2 pi |u|) (I - u^ u^' + n(v, u) n(v, u)')`` and
+    ``((pi - p) I + n(u, v) v^' + n(v, u) u^') / (2 pi)``; of collinear vectors the terms with n cancel.
+    """
+    (rows, c), (m, d) = stack(net, teacher), net.W.shape
+    norms = [mp.sqrt(_dot(row, row)) for row in rows]
+    units = [mp.matrix([x / norm for x in row]) for row, norm in zip(rows, norms, strict=True)]
+    hessian, identity = mp.zeros(m * d), mp.eye(d)
+    for i in range(m):
+        own = slice(i * d, (i + 1) * d)
+        hessian[own, own] += c[i] ** 2 * identity
+        for j in set(range(len(rows))) - {i}:
+            u, v, p = units[i], units[j], mp_angle(rows[i], rows[j])
+            across = mp.zeros(d, 1)  # n(v, u), times sin p
+            if mp.sin(p) > mp.mpf(10) ** -40:
+                across = v - u * mp.cos(p)
+                bend = identity - u * u.T + across * across.T / mp.sin(p) ** 2
+                hessian[own, own] += c[i] * c[j] * norms[j] * mp.sin(p) / (mp.pi * norms[i]) * bend
+            if j < m:
+                other = slice(j * d, (j + 1) * d)
+                block = (mp.pi - p) * identity
+                if mp.sin(p) > mp.mpf(10) ** -40:
+                    block += ((u - v * mp.cos(p)) * v.T + across * u.T) / mp.sin(p)
+                hessian[own, other] += c[i] * c[j] * block / mp.pi
+    return np.array(hessian.tolist(), dtype=float)
+
+
 def mp_differences(net, teacher, step="1e-18"):
     """Return gradient and Hessian in W by central differences of the loss; no neuron may be zero.
 

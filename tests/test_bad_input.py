@@ -18,8 +18,11 @@ MINIMUM = lmc.Minimum([0, 0, 1], [0.5, 0.5, 1.0])
 LONGER = lmc.Minimum([0, 0, 1, -1], [0.5, 0.5, 1.0, 0.0])
 OTHER = lmc.Minimum([0, 1, 2], [1.0, 1.0, 1.0])
 HUGE = lmc.TwoLayerNet(np.ones((65, 3)))
+TWO_OUTPUTS = lmc.LayeredNet([[[1.0]], [[1.0], [0.0]]])
+LABELLED = lmc.DataLoss([[1.0], [2.0]], [0, 1])
 TWO = [[1.0, 2.0], [0.5, 1.0]]
 PAIRS = [[0, 1], [0, 2], [1, 2]]
+IMAGES = lmc.ImageData("four", np.eye(4), np.arange(4), np.eye(4), np.arange(4), (2, 2))
 THREE = [[1.0, 2.0, 3.0], [0.5, 1.0, 1.5]]
 DATA = lmc.DataLoss([[1.0, 2.0]], [3.0])
 
@@ -40,6 +43,14 @@ def prune(**options):
 
 def sequences(seq_a, seq_b, **options):
     return lmc.align_sequences(seq_a, seq_b, T, **options)
+
+
+def paths(losses, accuracies, **options):
+    return lmc.plotting.accuracy_plot([0.0, 1.0], losses, accuracies, **options)
+
+
+def on_data(y=(0, 1, 0, 1), **options):
+    return lmc.train_on_data(np.eye(4), y, **{"widths": (2,), "max_epochs": 1, "rng": 0, **options})
 
 
 def fit(widths=(4, 8), samples=TWO, **options):
@@ -346,7 +357,19 @@ CALLS = [
     (lambda: lmc.stability_threshold(2, 4, [2, 3]), "class_sizes", "at most the width, 4", "[2, 3]"),
     (lambda: lmc.sparsity(NET.W), "net", "TwoLayerNet", "array"),
     (lambda: lmc.sparsity(FLAT, T), "net", "d = 3", "d = 2"),
-    (lambda: lmc.sparsity(NET, NET.W), "teacher", "TwoLayerNet", "array"),
+    (lambda: lmc.sparsity(NET, NET.W), "objective", "TwoLayerNet", "array"),
+    (lambda: lmc.sparsity(TWO_OUTPUTS), "objective", "DataLoss", "None"),
+    (lambda: lmc.sparsity(TWO_OUTPUTS, T), "objective", "DataLoss", "TwoLayerNet"),
+    (lambda: lmc.sparsity(TWO_OUTPUTS, LABELLED, dead=0.1), "dead", "data", "0.1"),
+    (lambda: lmc.sparsity(FLAT, LABELLED), "net", "d = 1", "d = 2"),
+    (lambda: lmc.sharpness(TWO_OUTPUTS, T), "net", "TwoLayerNet", "LayeredNet"),
+    (lambda: lmc.sharpness(TWO_OUTPUTS, LABELLED, samples=[[1.0]]), "samples", "teacher", "samples"),
+    (lambda: lmc.sharpness(TWO_OUTPUTS, LABELLED, "sphere"), "inputs", "teacher", "'sphere'"),
+    (lambda: lmc.sharpness(TWO_OUTPUTS, LABELLED.measuring("error")), "loss", "'squared' or 'cross-entropy'", "'error'"),
+    (lambda: LABELLED.measuring("error").value_and_gradient(TWO_OUTPUTS), "loss", "'squared' or 'cross-entropy'", "'error'"),
+    (lambda: LABELLED.hessian_product(TWO_OUTPUTS)([1.0]), "parameters", "6", "1"),
+    (lambda: TWO_OUTPUTS.with_parameters([1.0, 2.0]), "parameters", "6", "2"),
+    (lambda: TWO_OUTPUTS.with_parameters(np.full(6, np.nan)), "parameters", "finite", "nan"),
     (lambda: lmc.sparsity(NET, dead=0.0), "dead", "between 0 and 1", "0.0"),
     (lambda: lmc.sparsity(NET, dead=1), "dead", "between 0 and 1", "1"),
     # certified local minima
@@ -379,6 +402,23 @@ CALLS = [
     (lambda: fit(samples=THREE, pairs=[PAIRS, [[0, 1], [1, 1], [1, 2]]]), "pairs[1]", "two different networks", ""),
     (lambda: fit(samples=THREE, pairs=[PAIRS, [[0, 1], [-1, 1], [1, 2]]]), "pairs[1]", "non-negative", ""),
     (lambda: fit(samples=THREE, pairs=[PAIRS, [[0, 1]] * 3]), "pairs[1]", "at least three", "2"),
+    # certificates
+    (lambda: lmc.certify_loss(NET.W, T), "net", "TwoLayerNet", "array"),
+    (lambda: lmc.certify_loss(NET, NET.W), "teacher", "TwoLayerNet", "array"),
+    (lambda: lmc.certify_loss(FLAT, T), "net", "d = 3", "d = 2"),
+    (lambda: lmc.certify_loss(NET, T, digits=0), "digits", "at least 1", "0"),
+    (lambda: lmc.certify_loss(NET, T, digits=3.0), "digits", "integer", "3.0"),
+    (lambda: lmc.certify_gradient(FLAT, T), "net", "d = 3", "d = 2"),
+    (lambda: lmc.certify_hessian(NET, T, digits="ten"), "digits", "integer", "'ten'"),
+    (lambda: lmc.certify_barrier(NET, WIDE, T), "net_b", "(2, 3)", "(3, 3)"),
+    (lambda: lmc.certify_barrier(FLAT, FLAT, T), "net_a", "d = 3", "d = 2"),
+    (lambda: lmc.certify_barrier(NET, NET, T, [0, 0]), "permutation", "exactly once", "[0, 0]"),
+    (lambda: lmc.certify_barrier(NET, NET, T, rtol=0.0), "rtol", "positive", "0.0"),
+    (lambda: lmc.certify_barrier(NET, NET, T, max_cells=1), "max_cells", "at least 2", "1"),
+    (lambda: lmc.certify_barrier_modulo_permutation(NET, WIDE, T), "net_b", "(2, 3)", "(3, 3)"),
+    (lambda: lmc.certify_barrier_modulo_permutation(HUGE, HUGE, T), "net_a", "at most 10 neurons", "65"),
+    (lambda: lmc.certify_barrier_modulo_permutation(NET, NET, T, rtol=-1.0), "rtol", "positive", "-1.0"),
+    (lambda: lmc.certify_barrier_modulo_permutation(NET, NET, T, max_positions=0), "max_positions", "at least 1", "0"),
     (lambda: lmc.plotting.rate_plot([4, 8], TWO, fit=fit(widths=[4, 16])), "fit", "[4.0, 8.0]", "[4.0, 16.0]"),
     (lambda: lmc.plotting.rate_plot([4, 8], TWO, fit="fit"), "fit", "RateFit", "'fit'"),
     (lambda: lmc.plotting.rate_plot([4], TWO[:1]), "widths", "at least two", "1"),
@@ -387,6 +427,40 @@ CALLS = [
     (lambda: lmc.plotting.triangle_plot(np.eye(3), [1.0, 2.0]), "values", "one a point, 3", "2"),
     (lambda: lmc.plotting.triangle_plot(np.eye(3), [1.0, 2.0, 3.0], labels="AB"), "labels", "three", "2"),
     (lambda: lmc.plotting.triangle_plot(np.eye(3), [1.0, 2.0, 3.0], n_levels=1), "n_levels", "at least 2", "1"),
+    (lambda: paths({"a": [1, 2]}, {"b": [1, 2]}), "accuracies", "of the paths of losses, ['a']", "['b']"),
+    (lambda: paths({}, {}), "accuracies", "of the paths of losses", "[]"),
+    (lambda: paths({"a": [1, 2]}, {"a": [1, 2, 3]}), "accuracies['a']", "one value a position, 2", "3"),
+    (lambda: paths({"a": [np.nan, 2]}, {"a": [1, 2]}), "losses['a']", "finite", "nan"),
+    (lambda: paths({"a": [1, 2]}, {"a": [1, 2]}, axes=[None]), "axes", "two", "1"),
+    # data and foreign networks
+    (lambda: lmc.load_images("digit"), "source", "'digits', 'mnist'", "'digit'"),
+    (lambda: lmc.load_images("digits", folder="."), "folder", "source='mnist'", "'.' with 'digits'"),
+    (lambda: lmc.load_images("mnist", folder="nowhere"), "folder", "train-images-idx3-ubyte", "'nowhere'"),
+    (lambda: IMAGES.objective("half"), "split", "'train', 'test'", "'half'"),
+    (lambda: IMAGES.objective(loss="hinge"), "loss", "'squared'", "'hinge'"),
+    (lambda: on_data(y=[0, 1]), "y", "(4,)", "(2,)"),
+    (lambda: on_data(y=[0, 1, 3, 0]), "y", "each class 0 .. k - 1", "[0, 1, 3]"),
+    (lambda: on_data(y=[0, 0, 0, 0]), "y", "each class", "[0]"),
+    (lambda: on_data(y=[0, 1, -1, 0]), "y", "from 0 on", "-1"),
+    (lambda: on_data(y=[0.0, 1.0, 2.0, np.nan]), "y", "finite", "nan"),
+    (lambda: on_data(y=[0.0, 1.0, 2.0, 3.0], loss="cross-entropy"), "y", "integer class labels", "float64"),
+    (lambda: on_data(loss="error"), "loss", "'cross-entropy', 'squared'", "'error'"),
+    (lambda: on_data(widths=()), "widths", "at least one", "none"),
+    (lambda: on_data(widths=(3, 0)), "widths[1]", "at least 1", "0"),
+    (lambda: on_data(widths=(3.5,)), "widths[0]", "integer", "3.5"),
+    (lambda: on_data(widths="64"), "widths", "sequence of integers", "'64'"),
+    (lambda: on_data(solver="lbfgs"), "solver", "'sgd', 'momentum', 'adam'", "'lbfgs'"),
+    (lambda: on_data(learning_rate=0.0), "learning_rate", "positive", "0.0"),
+    (lambda: on_data(batch_size=5), "batch_size", "at most the number of inputs, 4", "5"),
+    (lambda: on_data(batch_size=0), "batch_size", "at least 1", "0"),
+    (lambda: on_data(max_epochs=0), "max_epochs", "at least 1", "0"),
+    (lambda: on_data(n_runs=0), "n_runs", "at least 1", "0"),
+    (lambda: on_data(tol=-1.0), "tol", "negative", "-1.0"),
+    (lambda: on_data(patience=0), "patience", "at least 1", "0"),
+    (lambda: on_data(loss_tol=np.nan), "loss_tol", "finite", "nan"),
+    (lambda: on_data(alpha=-1.0), "alpha", "negative", "-1.0"),
+    (lambda: lmc.save_network("net", "net.npz"), "net", "TwoLayerNet", "'net'"),
+    (lambda: lmc.save_network(NET, "net.pt"), "path", ".safetensors or .npz", "'net.pt'"),
 ]
 # fmt: on
 

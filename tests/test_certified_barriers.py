@@ -1,8 +1,10 @@
 """Certificates of barriers: right, tight, complete where grids are blind, and refused once anything is changed."""
 
 import copy
+import importlib
 import json
 import math
+import sys
 import warnings
 from fractions import Fraction
 from itertools import permutations
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from reference import mp_path_loss
 
 import lmctheory as lmc
+from lmctheory import cli
 from lmctheory.certificates.certificate import digest
 from lmctheory.certificates.reduction import path_neurons, ray_of
 from lmctheory.certificates.segments import Excess, Jet
@@ -360,3 +363,31 @@ def test_certificates_of_barriers_come_back_from_files(tmp_path, documents):
         with pytest.raises(CertificateError, match="changed"):
             lmc.load_certificate(path)
     assert json.loads(text)["format"] == "lmctheory certificate"
+
+
+def test_the_command_verifies_files(tmp_path, capsys, documents):
+    path = tmp_path / "barrier.json"
+    lmc.certify_barrier(TWO, TWO, TWO, [1, 0]).save(path)
+    assert cli.main(["verify-certificate", str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("verified    the barrier between two networks of width 2")
+    assert err == ""
+    assert cli.main(["verify-certificate", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["result"]["verified"] is True
+    body = {**documents["barrier"], "cells": ["0x0.0p+0", "0x1.0p-1"]}
+    body.pop("digest")
+    for text in (path.read_text().replace("0x1.", "0x1.1", 1), json.dumps({**body, "digest": digest(body)}), "{}", "[", "no"):
+        path.write_text(text)
+        assert cli.main(["verify-certificate", str(path)]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith(f"lmctheory verify-certificate: error: {path}")
+        assert err.count("\n") == 1
+
+
+def test_a_missing_package_says_what_to_install(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("lmctheory.certificates")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "flint", None)
+    with pytest.raises(lmc.MissingDependencyError, match=r"pip install 'lmctheory\[certify\]'"):
+        importlib.import_module("lmctheory.certificates")

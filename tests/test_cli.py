@@ -14,10 +14,13 @@ import pytest
 
 import lmctheory as lmc
 from lmctheory import cli
+from lmctheory.cli.output import show_trained
 
 ROOT = Path(__file__).parents[1]
 TEACHER = lmc.orthonormal_teacher(2, 3)
 NET = lmc.TwoLayerNet([[1.0, 0.0, 0.1], [0.0, 1.0, 0.0], [0.5, 0.0, 0.0]])
+DEEP = lmc.LayeredNet([np.random.default_rng(k).normal(size=shape) for k, shape in enumerate(((6, 64), (5, 6), (10, 5)))])
+OTHER = DEEP.permute([2, 0, 1, 5, 4, 3, 7, 6, 8, 10, 9])
 WIDTHS = (4, 8, 16)
 COMMANDS = ("barrier", "train", "align", "sharpness", "rate")
 
@@ -34,6 +37,9 @@ def files(tmp_path, monkeypatch):
     np.savez("nan.npz", W=[[1.0, np.nan, 0.0]], a=[1.0])
     np.savez("nameless.npz", V=[[1.0]])
     Path("text.npz").write_text("no archive", encoding="utf-8")
+    DEEP.save("deep.npz")
+    lmc.LayeredNet([np.ones((6, 64)), np.ones((4, 6)), np.ones((10, 4))]).save("wide.npz")
+    Path("weights.pt").write_bytes(b"PK")
     Path("folder.npz").mkdir()
     Path("full").mkdir()
     Path("full/something").touch()
@@ -156,7 +162,7 @@ def test_progress_rewrites_its_line_on_a_terminal(monkeypatch):
     terminal.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", terminal)
     for done in (1, 2):
-        cli._progress(done, 2)
+        show_trained(done, 2)
     assert terminal.getvalue() == "\rtrained 1 of 2\rtrained 2 of 2\n"
 
 
@@ -204,6 +210,100 @@ def test_align_by_the_barrier(files, capsys):
     assert found["height"] == pytest.approx(expected.height, rel=1e-9)
     assert found["time_limit"] == 60
     assert f"optimal: no permutation is below {found['lower_bound']:.6g} (nodes: {found['nodes']})" in run(capsys, *exact)[1]
+
+
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+def test_barrier_on_data(files, capsys, ending):
+    pytest.importorskip("sklearn")
+    if ending == "safetensors":
+        pytest.importorskip("safetensors")
+    lmc.save_network(DEEP, f"one.{ending}")
+    lmc.save_network(OTHER, f"other.{ending}")
+    call = ["barrier", f"one.{ending}", f"other.{ending}", "--data", "digits", "--split", "test", "--loss", "squared"]
+    objective = lmc.load_images().objective("test", "squared")
+    naive = lmc.barrier(DEEP, OTHER, objective)
+    found = result(capsys, *call, "--align", "weights", "--grid-size", 9)["result"]
+    assert found["barrier"]["height"] <= found["barrier"]["loss_floor"]
+    assert found["unaligned"]["losses"] == lmc.barrier(DEEP, OTHER, objective, grid_size=9).losses.tolist()
+    assert found["unaligned"]["losses"][4] < found["barrier"]["losses"][4] / 2  # outputs of random networks cancel
+    middle = lmc.LayeredNet([(W + V) / 2 for W, V in zip(DEEP.weights, OTHER.weights, strict=True)])
+    assert found["unaligned_accuracies"][4] == objective.accuracy(middle)
+    assert found["accuracies"] == [objective.accuracy(DEEP)] * 9
+    status, out, err = run(capsys, *call, "--plot", "path.png")
+    assert (status, err) == (0, "")
+    assert f"barrier     {naive.height:.6g}, at t" in out
+    assert "chord, squared on 355 images of digits, test" in out
+    assert "unaligned" not in out
+    assert out.count("#") > 10
+    assert Path("path.png").stat().st_size > 1000
+    assert "unaligned   barrier" in run(capsys, *call, "--align", "weights")[1]
+
+
+def test_networks_of_both_kinds_meet_on_data(files, capsys):
+    pytest.importorskip("sklearn")
+    two = lmc.TwoLayerNet(np.ones((6, 64)))
+    two.save("two.npz")
+    lmc.LayeredNet.from_two_layer(two).save("layered.npz")
+    assert "net_a must have an output for every class, 10, got 1" in run(
+        capsys, "barrier", "two.npz", "layered.npz", "--data", "digits"
+    )[2]  # fmt: skip
+
+
+def test_barrier_of_files_whose_layers_are_named(files, capsys):
+    pytest.importorskip("sklearn")
+    for name, net in (("one", DEEP), ("other", OTHER)):
+        np.savez(f"{name}.npz", **{f"{k}.weight": W for k, W in zip(("body", "neck", "head"), net.weights, strict=True)})
+    call = ["barrier", "one.npz", "other.npz", "--data", "digits", "--names", "body,neck,head", "--grid-size", 3]
+    expected = lmc.barrier(DEEP, OTHER, lmc.load_images().objective(), grid_size=3)
+    assert result(capsys, *call)["result"]["barrier"]["height"] == expected.height
+
+
+def test_mnist_from_a_folder(files, capsys):
+    from test_data_sets import mnist_files, write
+
+    Path("images").mkdir()
+    write(Path("images"), mnist_files()[1])
+    net = lmc.LayeredNet([np.eye(6), np.eye(3, 6)])
+    net.save("net.npz")
+    found = result(capsys, "barrier", "net.npz", "net.npz", "--mnist", "images", "--align", "weights")["result"]
+    assert found["barrier"]["losses"][0] == lmc.load_images("mnist", folder="images").objective()(net)
+    assert "on 4 images of mnist, test" in run(capsys, "barrier", "net.npz", "net.npz", "--mnist", "images", "--split", "test")[1]
+
+
+@pytest.mark.parametrize("method", ["weights", "activations", "barrier"])
+def test_align_on_data(files, capsys, method):
+    pytest.importorskip("sklearn")
+    OTHER.save("other.npz")
+    call = ["align", "deep.npz", "other.npz", "--data", "digits", "--method", method, "--out", "aligned.npz"]
+    found = result(capsys, *call)["result"]["alignment"]
+    assert OTHER.permute(found["permutation"]).weights[0].tolist() == DEEP.weights[0].tolist()
+    assert lmc.load_network("aligned.npz").weights[1].tolist() == DEEP.weights[1].tolist()
+
+
+def test_train_on_data(files, capsys):
+    sklearn = pytest.importorskip("sklearn")
+    pytest.importorskip("safetensors")
+    assert sklearn.__version__
+    call = ["train", "--data", "digits", "--width", "8,4", "--max-epochs", 3, "--seed", 5, "--out", "nets", "--solver", "adam"]
+    document = result(capsys, *call, "--format", "safetensors", "--learning-rate", 0.01, "--batch-size", 100, "--quiet")
+    data = lmc.load_images()
+    with pytest.warns(lmc.ConvergenceWarning):
+        expected = lmc.train_on_data(
+            data.X_train, data.y_train, (8, 4), max_epochs=3, rng=5, solver="adam", learning_rate=0.01, batch_size=100
+        )
+    assert document["result"]["networks"] == ["nets/network-0.safetensors", "nets/network-1.safetensors"]
+    assert document["result"]["training"]["losses"] == expected.losses.tolist()
+    assert document["warnings"] == ["of 2 runs 0 diverged and 2 met no tolerance in 3 epochs"]
+    for path, net, accuracy in zip(
+        document["result"]["networks"], expected.networks, document["result"]["test_accuracies"], strict=True
+    ):
+        assert np.array_equal(lmc.load_network(path).weights[2], net.weights[2])
+        assert accuracy == data.objective("test").accuracy(net)
+    status, out, err = run(capsys, *call[:-3], "more", "--loss-tol", 1e9, "--runs", 1)
+    assert status == 0
+    assert err == "training: 3/3 epochs, finished in 0 s\n"
+    assert "network-0.npz" in out
+    assert "loss_tol" in out
 
 
 def test_sharpness(files, capsys):
@@ -255,17 +355,33 @@ def test_undefined_numbers_are_null(files, capsys):
 
 # Bad calls: one line on standard error, nothing on standard output, exit status 2.
 
+OBJECTIVE = "the objective must be given as --teacher FILE, or as --data NAME or --mnist FOLDER"
 PAIR = "barrier A.npz B.npz --teacher T.npz"
 # fmt: off
 BAD = [
     ("", "the following arguments are required: COMMAND"),
-    ("barrier A.npz B.npz", "the following arguments are required: --teacher"),
+    ("barrier A.npz B.npz", f"{OBJECTIVE}\n"),
+    ("barrier A.npz B.npz --teacher T.npz --data digits", f"{OBJECTIVE}, got both"),
+    ("barrier A.npz B.npz --data digit", "source must be one of 'digits', 'mnist', got 'digit' (did you mean 'digits'?)"),
+    ("barrier A.npz B.npz --data digits --mnist full", "--mnist must not be given with --data digits"),
+    ("barrier A.npz B.npz --mnist full", "folder must hold train-images-idx3-ubyte or train-images-idx3-ubyte.gz, got 'full'"),
+    ("barrier A.npz B.npz --data digits", "net_a must have the input dimension of the data, d = 64, got d = 3"),
+    ("barrier A.npz B.npz --data digits --split half", "split must be one of 'train', 'test', got 'half'"),
+    ("barrier A.npz B.npz --data digits --loss hinge", "loss must be one of 'squared', 'cross-entropy', 'error', got 'hinge'"),
+    ("barrier A.npz B.npz --data digits --inputs sphere", "--inputs belongs to a teacher, got 'sphere' without"),
+    (f"{PAIR} --loss squared", "--loss belongs to data, got 'squared' without"),
+    (f"{PAIR} --split test", "--split belongs to data, got 'test' without"),
+    ("barrier A.npz weights.pt --teacher T.npz", "weights.pt: path must name a .safetensors or .npz file, got "),
+    ("barrier A.npz B.npz --teacher T.npz --names W,b", "A.npz: names must name arrays of the file, W, a, got 'W.weight'"),
+    ("barrier deep.npz wide.npz --data digits", "net_b must have the architecture of net_a: weights[1] of shape (5, 6), "),
+    ("barrier deep.npz deep.npz --teacher T.npz", "net_a must be a TwoLayerNet, got LayeredNet(widths=(6, 5), "),
     (f"{PAIR} --grid-size x", "argument --grid-size: invalid int value: 'x'"),
     (f"{PAIR} --tea T.npz", "unrecognized arguments: --tea T.npz"),
     ("barrier missing.npz B.npz --teacher T.npz", "missing.npz cannot be read: No such file or directory"),
     ("barrier A.npz folder.npz --teacher T.npz", "folder.npz cannot be read: Is a directory"),
     ("barrier A.npz B.npz --teacher text.npz", "text.npz: path must name an .npz archive of W and a, got 'text.npz' ("),
-    ("barrier nameless.npz B.npz --teacher T.npz", "nameless.npz: path must name an .npz archive of W and a, got "),
+    ("barrier A.npz text.npz --teacher T.npz", "text.npz: path must name an .npz archive of named arrays, got 'text.npz' ("),
+    ("barrier nameless.npz B.npz --teacher T.npz", "nameless.npz: names must be given where they are none of 0.weight, "),
     ("barrier nan.npz B.npz --teacher T.npz", "nan.npz: W must be finite, got nan at index [0, 1]"),
     ("barrier A.npz narrow.npz --teacher T.npz", "net_b must have the shape of net_a, (m, d) = (3, 3), got (2, 3)"),
     ("barrier flat.npz flat.npz --teacher T.npz", "net_a must have the input dimension of the teacher, d = 3, got d = 2"),
@@ -276,7 +392,7 @@ BAD = [
     (f"{PAIR} --plot path.txt", "path must end in one of ."),
     (f"{PAIR} --plot nowhere/path.png", "nowhere/path.png cannot be written: No such file or directory"),
     (f"{PAIR} --plot folder.npz/x/path.png", "folder.npz/x/path.png cannot be written: No such file or directory"),
-    ("train --width 2 --out nets", "the teacher must be given as --teacher FILE, or as --M and --d"),
+    ("train --width 2 --out nets", "the teacher must be given as --teacher FILE, or as --M and --d; or --data, for training on"),
     ("train --width 2 --out nets --teacher T.npz --M 2 --d 3", "the teacher must be given as --teacher FILE, or as --M and --d"),
     ("train --width 2 --out nets --M 2", "--M and --d must be given together"),
     ("train --width 2 --out nets --M 3 --d 2", "M must be at most d = 2 for an orthonormal teacher, got 3"),
@@ -289,7 +405,20 @@ BAD = [
     ("train --width 2 --out A.npz/nets --M 2 --d 3", "A.npz/nets cannot be written: "),
     ("align A.npz narrow.npz", "net_b must have the shape of net_a, (m, d) = (3, 3), got (2, 3)"),
     ("align A.npz B.npz --method best", "method must be one of 'weights', 'activations', 'barrier', 'exact', got 'best'"),
-    ("align A.npz B.npz --method barrier", "--teacher must be given with --method barrier, which minimises the barrier"),
+    ("align A.npz B.npz --method barrier", f"{OBJECTIVE} with --method barrier, which minimises the barrier"),
+    ("align deep.npz deep.npz --method activations", "objective must be given with method='activations', which needs data "),
+    ("align deep.npz wide.npz", "net_b must have the architecture of net_a: weights[1] of shape (5, 6), "),
+    ("align deep.npz deep.npz --out deep.txt", "path must end in .safetensors or .npz, got 'deep.txt'"),
+    ("train --width 4,x --out nets --data digits", "argument --width: invalid width value: '4,x'"),
+    ("train --width 4,0 --out nets --data digits", "widths[1] must be at least 1, got 0"),
+    ("train --width 4,4 --out nets --M 2 --d 3", "--width must be one number without --data, got 4,4"),
+    ("train --width 4 --out nets --data digits --solver newton", "solver must be one of 'sgd', 'momentum', 'adam', got 'newton'"),
+    ("train --width 4 --out nets --data digits --max-steps 3", "--max-steps belongs to training against a teacher, got 3"),
+    ("train --width 4 --out nets --data digits --polish", "--polish belongs to training against a teacher, got True without"),
+    ("train --width 4 --out nets --M 2 --d 3 --solver adam", "--solver belongs to training on data, got 'adam' without"),
+    ("train --width 4 --out nets --M 2 --d 3 --loss squared", "--loss belongs to training on data, got 'squared' without"),
+    ("train --width 4 --out nets --data digits --format pt", "argument --format: invalid choice: 'pt'"),
+    ("train --width 4 --out full --data digits", "full cannot be written: exists and is not an empty folder"),
     ("align A.npz B.npz --time-limit 5", "time_limit belongs to method='exact', got 5.0 with 'weights'"),
     ("align A.npz B.npz --out nowhere/C.npz", "nowhere/C.npz cannot be written: No such file or directory"),
     ("align A.npz B.npz --permutation folder.npz", "folder.npz cannot be written: Is a directory"),
@@ -439,7 +568,7 @@ def test_interrupted_training_leaves_no_folder(files):
             time.sleep(1)
             process.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
-                out, err = process.communicate(timeout=15)
+                out, err = process.communicate(timeout=60)  # a second signal at exit would kill it
                 break
     finally:
         process.kill()

@@ -147,21 +147,22 @@ def test_an_unmet_tolerance_is_warned_of():
     assert not found.converged.any()
 
 
-@pytest.mark.parametrize(("rate", "epochs"), [(1e3, 50), (1e307, 5)])
-def test_divergence_is_a_flag(rate, epochs):
+@pytest.mark.parametrize(("rate", "batch_size"), [(1e3, 60), (1e150, 20)])
+def test_divergence_is_a_flag(rate, batch_size):
     """At once, or after some epochs: the network is the last that was finite, or the initial one."""
 
     def diverging(max_epochs):
         with pytest.warns(lmc.ConvergenceWarning, match="of 1 runs 1 diverged") as caught:
-            found = train(TARGETS, learning_rate=rate, max_epochs=max_epochs, n_runs=1, widths=(5,))
+            found = train(TARGETS, learning_rate=rate, max_epochs=max_epochs, n_runs=1, widths=(5,), batch_size=batch_size)
         assert len(caught) == 1
         return found
 
-    found = diverging(epochs)
+    found = diverging(50)
     assert found.stopped_by == ("divergence",)
     assert found.diverged.all()
     assert np.isnan(found.losses).all()
     last = int(np.isfinite(found.learning_curves[0]).sum())  # epochs that left a finite network
+    assert (last == 0) == (rate > 1e100)
     before = diverging(last).networks[0] if last else initial(TARGETS, widths=(5,))
     assert np.array_equal(found.networks[0].weights[0], before.weights[0])
 

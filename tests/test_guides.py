@@ -1,4 +1,4 @@
-"""Every code block of the two guides runs, in order, and prints the text block that follows it, up to rounding."""
+"""Every code block of the guides runs, in order, and prints the text block that follows it, up to rounding."""
 
 import os
 import re
@@ -51,9 +51,10 @@ def test_command_line(tmp_path):
         same_text(done.stdout, text)
 
 
-def test_property_testing(tmp_path):
+@pytest.mark.parametrize("name", ["property-testing.md", "certificates.md"])
+def test_python(tmp_path, name):
     """In a process of its own: what Hypothesis draws depends on the modules that are loaded."""
-    found = blocks("property-testing.md")
+    found = blocks(name)
     assert {language for language, _, _ in found} == {"python"}
     script = tmp_path / "guide.py"
     script.write_text("\n".join(f"{source}\nprint({MARK!r})" for _, source, _ in found), encoding="utf-8")
@@ -61,4 +62,30 @@ def test_property_testing(tmp_path):
     done = subprocess.run([sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for printed, (_, _, text) in zip(done.stdout.split(f"{MARK}\n"), found, strict=False):
+        same_text(printed, text)
+
+
+@pytest.mark.jit
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_real_data(tmp_path):
+    """The commands first, then the program, in the folder that they leave."""
+    for name in ("sklearn", "safetensors"):
+        pytest.importorskip(name)
+    found = blocks("real-data.md")
+    command = tmp_path / "bin" / "lmctheory"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m lmctheory "$@"\n', encoding="utf-8")
+    command.chmod(0o755)
+    path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "MPLBACKEND": "Agg", "PYTHONPATH": str(DOCS.parent)}
+    options = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True}
+    for source, text in [(source, text) for language, source, text in found if language == "bash"]:
+        done = subprocess.run(["bash", "-eo", "pipefail", "-c", source], **options)
+        assert (done.returncode, done.stderr) == (0, "")
+        same_text(done.stdout, text)
+    program = [block for block in found if block[0] == "python"]
+    script = "\n".join(f"{source}\nprint({MARK!r})" for _, source, _ in program)
+    done = subprocess.run([sys.executable, "-c", script], **options)
+    assert done.returncode == 0, done.stderr
+    for printed, (_, _, text) in zip(done.stdout.split(f"{MARK}\n"), program, strict=False):
         same_text(printed, text)

@@ -73,3 +73,20 @@ def test_triangles_can_share_their_colours_and_flat_ones_are_drawn():
         assert found is ax
         assert found.collections[-1].get_clim() == (0.0, 2.0)
     lmc.plotting.triangle_plot(points, np.zeros(4)).figure.canvas.draw()
+
+
+def test_accuracy_plot_shows_each_path_on_both_axes():
+    t = np.linspace(0, 1, 33)
+    losses, accuracies = {"naive": t * (1 - t), "aligned": 0 * t}, {"naive": 1 - t * (1 - t), "aligned": 0 * t + 1}
+    upper, lower = lmc.plotting.accuracy_plot(t, losses, accuracies)
+    for ax, values in ((upper, losses), (lower, accuracies)):
+        assert [line.get_label() for line in ax.lines] == ["naive", "aligned"]
+        for line, expected in zip(ax.lines, values.values(), strict=True):
+            assert np.array_equal(line.get_xdata(), t)
+            assert np.array_equal(line.get_ydata(), expected)
+        assert len({line.get_color() for line in ax.lines}) == len({line.get_linestyle() for line in ax.lines}) == 2
+    assert (upper.get_ylabel(), lower.get_ylabel()) == ("loss", "accuracy")
+    again = lmc.plotting.accuracy_plot(t, losses, accuracies, (upper, lower))
+    assert again == (upper, lower)
+    assert len(upper.lines) == 4
+    plt.close(upper.figure)

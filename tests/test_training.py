@@ -1,3 +1,4 @@
+import threading
 import warnings
 
 import numpy as np
@@ -6,7 +7,9 @@ import reference
 from scipy.stats import chi2
 
 import lmctheory as lmc
-from lmctheory._compiled.descent import descend, descend_on_batches
+from lmctheory._compiled.descent import descend, descend_on_batches, descend_on_sample
+from lmctheory._compiled.iterate import layout, load_iterate
+from lmctheory.training.runs import STOPPED_BY, Plan, Run
 
 TEACHER = lmc.orthonormal_teacher(2, 4)
 silent_overflow = pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")  # as in compiled loops
@@ -162,6 +165,48 @@ def test_same_seed_same_bits_at_any_thread_count(monkeypatch):
     assert same_bits(batches[0], batches[2])
 
 
+@pytest.mark.jit
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"train_output": True, "loss_tol": 3e-2, "max_steps": 300}, {"mask": np.random.default_rng(0).random((300, 4)) < 0.5}],
+    ids=["plain", "until a tolerance", "mask"],
+)
+def test_threads_that_share_one_wide_network_change_no_bit(options, monkeypatch):
+    found = []
+    for threads in ("1", "2", "3", "7"):
+        monkeypatch.setenv("LMCTHEORY_THREADS", threads)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", lmc.ConvergenceWarning)
+            found.append(short(width=300, learning_rate=1e-3, **options))
+    for other in found[1:]:
+        assert same_bits(found[0].networks, other.networks)
+        assert found[0].networks[0].a.tobytes() == other.networks[0].a.tobytes()
+        assert found[0].steps.tolist() == other.steps.tolist()
+    if "loss_tol" in options:
+        assert found[0].stopped_by == ("loss_tol",)
+
+
+@pytest.mark.jit
+@silent_overflow
+def test_wide_network_that_diverges_in_several_threads_goes_back(monkeypatch):
+    monkeypatch.setenv("LMCTHEORY_THREADS", "2")
+    with pytest.warns(lmc.ConvergenceWarning, match="1 diverged"):
+        result = short(width=300, learning_rate=1e3, max_steps=500)
+    before = short(width=300, learning_rate=1e3, max_steps=int(result.steps[0]) - 1)
+    assert same_bits(result.networks, before.networks)
+
+
+@pytest.mark.jit
+def test_interrupt_ends_all_threads_of_a_wide_network():
+    start = random_net(300, 4)
+    plan = Plan(10**9, 0.0, 0.0, None, False, np.array([], dtype=int), np.array([], dtype=int))
+    run = Run(start, TEACHER, None, None, 1e-9, plan, np.random.default_rng(0), threads=2)
+    stop = np.zeros(1, dtype=np.uint8)
+    threading.Timer(0.2, lambda: stop.__setitem__(0, 1)).start()
+    assert STOPPED_BY[run.advance(10**9, stop)] == "interrupted"
+    assert run.step < 10**9
+
+
 def test_run_depends_on_seed_and_index_alone():
     five = short(width=3, n_runs=5).networks
     assert same_bits(five[:2], short(width=3, n_runs=2).networks)
@@ -240,7 +285,13 @@ def test_a_step_allocates_nothing():
     mask = np.random.default_rng(3).random((5, 4)) < 0.5
 
     def full(steps, points):
-        descend(X.copy(), c.copy(), 5, mask, points, 1.0, 1e-3, True, 0, steps, -1.0, -1.0, np.empty((5, 5)), stop)
+        at = layout(5, 2, 4)
+        room = np.zeros(at.size)
+        load_iterate(room, at, X, c, 5)
+        descend(room, at, mask, 1.0, 1e-3, True, 0, steps, -1.0, -1.0, stop)
+
+    def sample(steps, points):
+        descend_on_sample(X.copy(), c.copy(), 5, mask, points, 1e-3, True, 0, steps, -1.0, -1.0, np.empty((5, 5)), stop)
 
     def batches(steps, points):
         batch, order, rng = np.empty((3, 4)), np.arange(len(points)), np.random.default_rng(2)
@@ -251,7 +302,7 @@ def test_a_step_allocates_nothing():
         run(steps, points)
         return rtsys.get_allocation_stats().alloc - before
 
-    for run, given in ((full, points[:0]), (full, points), (batches, points[:0])):  # drawing an index is Numba's, and does
+    for run, given in ((full, points[:0]), (sample, points), (batches, points[:0])):  # drawing an index is Numba's, and does
         allocations(run, 1, given)
         assert allocations(run, 1000, given) == allocations(run, 10, given)
 

@@ -77,7 +77,7 @@ def fit_broken_lines(
     quantile = np.quantile(np.max(deviations, axis=0), level, method="higher")
     lines = []
     for baseline, slope, point, error, step in estimates:
-        half = quantile * error + step
+        half = quantile * error + step if np.isfinite(error) else np.inf
         interval = (float(point - half), float(point + half)) if np.isfinite(half) else (-np.inf, np.inf)
         lines.append(BrokenLine(float(baseline), float(slope), float(point), float(error), float(step), interval))
     return lines
@@ -106,5 +106,6 @@ def _least_squares(rates: np.ndarray, shares: np.ndarray, weights: np.ndarray) -
     rises = gain[rows, best] > 0
     slope = np.where(rises, slopes[rows, best], 0.0)
     point = np.where(rises, candidates[best], rates[used][-1])
-    baseline = (y[:, 0] - slope * np.where(rises, x[rows, best], 0.0)) / n[:, 0]
+    with np.errstate(invalid="ignore"):  # a resample in which nothing has settled
+        baseline = (y[:, 0] - slope * np.where(rises, x[rows, best], 0.0)) / n[:, 0]
     return baseline, slope, point

@@ -6,8 +6,9 @@ import numpy as np
 from numba import njit
 
 from lmctheory._compiled.angles import VECTOR_MATH
-from lmctheory._compiled.population import loss_and_gradient, row_norms
+from lmctheory._compiled.gradient import finish, loss_and_squares, sum_chunk, take_step
 from lmctheory._compiled.samples import BLOCK, sample_loss_and_gradient
+from lmctheory._compiled.teams import DONE, ENDED, add_at_once, next_item
 
 GRADIENT_TOL, LOSS_TOL, MAX_STEPS, DIVERGED, INTERRUPTED = range(5)
 DIVERGENCE_LOSS = 1e100  # far beyond any transient, far below overflow of the squares in a norm
@@ -53,54 +54,90 @@ def _restore(X, c, m, previous):
 
 
 @njit(cache=True, nogil=True)
-def descend(
-    X,
-    c,
-    m,
-    mask,
-    points,
-    teacher_energy,
-    learning_rate,
-    train_output,
-    first_step,
-    last_step,
-    gradient_tol,
-    loss_tol,
-    previous,
-    stop,
-):
-    """Take gradient steps until `last_step`; return ``(step, reason)``.
+def descend(room, at, mask, teacher_energy, learning_rate, train_output, first_step, last_step, gradient_tol, loss_tol, stop):
+    """Take gradient steps on the population loss until `last_step`; return ``(step, reason)``.
 
-    ``X = [W; V]`` and ``c = (a, -b)`` hold the iterate and are overwritten; without `train_output` the output weights stay, and
-    unless it is empty weights outside the boolean `mask` ``(m, d)`` stay. The loss is the mean over `points` ``(n, d)``, or the
-    population loss if there are none. A tolerance below 0 never stops. `stop` ``(1,)`` is read every step and may be set by
-    another thread. A diverged run goes back to `previous`, its last iterate of finite loss. Taking the steps in several calls
-    changes no bit.
+    The `room`, laid out by `at`, holds the iterate. Without `train_output` the output weights stay, and unless it is empty
+    weights outside the boolean `mask` ``(m, d)`` stay. A tolerance below 0 never stops. `stop` ``(1,)`` is read every step, and
+    another thread may set it. A diverged run ends one step too late: its last iterate of finite loss is the one before. Taking
+    the steps in several calls changes no bit.
     """
-    n, d = X.shape
-    norms, inverse_norms, mass = np.empty(n), np.empty(n), np.empty(n)
-    coefficients, gradient, output_gradient = np.empty((m, n)), np.empty((m, d)), np.empty(m)
-    scratch, part = np.empty((n + 1) * min(points.shape[0], BLOCK)), np.empty((m, d))
-    row_norms(X, norms, inverse_norms)
     step = first_step
     while True:
-        if points.shape[0] > 0:
-            loss = sample_loss_and_gradient(points, X, c, m, scratch, part, gradient, output_gradient)
-        else:
-            loss = loss_and_gradient(X, c, m, teacher_energy, norms, inverse_norms, mass, coefficients, gradient, output_gradient)
-        if not abs(loss) < DIVERGENCE_LOSS:  # NaN and infinities of either sign included
-            _restore(X, c, m, previous)
-            return step, DIVERGED
+        for chunk in range(at.chunks):
+            sum_chunk(room, at, chunk)
+        for chunk in range(at.chunks):
+            finish(room, at, chunk, mask, train_output)
+        loss, squares = loss_and_squares(room, at, teacher_energy)
+        reason = _reason(loss, math.sqrt(squares), step, last_step, gradient_tol, loss_tol, stop[0])
+        if reason >= 0:
+            return step, reason
+        for chunk in range(at.chunks):
+            take_step(room, at, chunk, learning_rate, train_output)
+        step += 1
+
+
+@njit(cache=True, nogil=True)
+def descend_together(
+    room, at, mask, teacher_energy, learning_rate, train_output, first_step, last_step, gradient_tol, loss_tol, stop, counters
+):
+    """Do as `descend`, to the same bits, in several threads that make the same call; `counters` as for `next_item`."""
+    while True:
+        phase, chunk = next_item(counters, at.chunks)
+        step, kind = first_step + phase // 4, phase % 4
+        if chunk < 0:
+            return step, counters[ENDED] - 1
+        if kind == 0:
+            sum_chunk(room, at, chunk)
+        elif kind == 1:
+            finish(room, at, chunk, mask, train_output)
+        elif kind == 3:
+            take_step(room, at, chunk, learning_rate, train_output)
+        elif chunk == 0:
+            loss, squares = loss_and_squares(room, at, teacher_energy)
+            reason = _reason(loss, math.sqrt(squares), step, last_step, gradient_tol, loss_tol, stop[0])
+            add_at_once(counters, ENDED, reason + 1)
+        add_at_once(counters, DONE, 1)
+
+
+@njit(cache=True)
+def _reason(loss, gradient_norm, step, last_step, gradient_tol, loss_tol, stop):
+    """Return why to end before the next step, -1 for no reason."""
+    if not abs(loss) < DIVERGENCE_LOSS:  # NaN and infinities of either sign included
+        return DIVERGED
+    if gradient_norm <= gradient_tol:
+        return GRADIENT_TOL
+    if loss <= loss_tol:
+        return LOSS_TOL
+    if step == last_step:
+        return MAX_STEPS
+    return INTERRUPTED if stop else -1
+
+
+@njit(cache=True, nogil=True)
+def descend_on_sample(
+    X, c, m, mask, points, learning_rate, train_output, first_step, last_step, gradient_tol, loss_tol, previous, stop
+):
+    """Do as `descend`, for the mean over `points` ``(n, d)``.
+
+    ``X = [W; V]`` and ``c = (a, -b)`` hold the iterate and are overwritten. A diverged run goes back to `previous`, its last
+    iterate of finite loss.
+    """
+    d = X.shape[1]
+    gradient, output_gradient = np.empty((m, d)), np.empty(m)
+    scratch, part = np.empty((X.shape[0] + 1) * min(points.shape[0], BLOCK)), np.empty((m, d))
+    step = first_step
+    while True:
+        loss = sample_loss_and_gradient(points, X, c, m, scratch, part, gradient, output_gradient)
         _apply_mask(mask, gradient)
         norm = frobenius_norm(gradient)
-        if (math.hypot(norm, math.sqrt(np.dot(output_gradient, output_gradient))) if train_output else norm) <= gradient_tol:
-            return step, GRADIENT_TOL
-        if loss <= loss_tol:
-            return step, LOSS_TOL
-        if step == last_step:
-            return step, MAX_STEPS
-        if stop[0]:
-            return step, INTERRUPTED
+        if train_output:
+            norm = math.hypot(norm, math.sqrt(np.dot(output_gradient, output_gradient)))
+        reason = _reason(loss, norm, step, last_step, gradient_tol, loss_tol, stop[0])
+        if reason >= 0:
+            if reason == DIVERGED:
+                _restore(X, c, m, previous)
+            return step, reason
         _take_step(X, c, m, learning_rate, gradient, output_gradient, train_output, previous)
         step += 1
 

@@ -1,9 +1,4 @@
-"""Population loss and gradient for Gaussian inputs.
-
-Student and teacher are stacked: ``X = [W; V]`` of shape ``(m + M, d)`` with signed output weights ``c = (a, -b)``. Then
-``L = c' K(X, X) c`` and ``dL/dw_i = 2 a_i sum_j c_j grad_u K(x_i, x_j)``: one matrix product, one elementwise pass over the
-``(m, m + M)`` Gram block, one matrix product back.
-"""
+"""Arc-cosine kernels, and the population loss for Gaussian inputs along segments, from Gram blocks."""
 
 import math
 
@@ -11,63 +6,6 @@ import numpy as np
 from numba import njit
 
 from lmctheory._compiled.angles import VECTOR_MATH, sine_and_supplement
-
-
-@njit(cache=True, nogil=True)
-def row_norms(X, norms, inverse_norms):
-    """Write the Euclidean norms of the rows and their inverses; the inverse of 0 is 0: angles with a zero row are pi/2."""
-    for i in range(X.shape[0]):
-        norms[i] = math.sqrt(np.dot(X[i], X[i]))
-        inverse_norms[i] = 1.0 / norms[i] if norms[i] > 0.0 else 0.0
-
-
-@njit(fastmath=VECTOR_MATH)
-def _gradient_row(gram, inverse_norm, inverse_norms, c, mass, start, stop):
-    """Overwrite ``gram_j`` by ``c_j (pi - p_j)``; return ``sum_j mass_j sin p_j`` and ``2 pi / |u| sum_j c_j K(u, x_j)``."""
-    radial = 0.0
-    kernel = 0.0
-    for j in range(start, stop):
-        cosine = gram[j] * inverse_norm * inverse_norms[j]
-        sine, supplement = sine_and_supplement(cosine)
-        gram[j] = c[j] * supplement
-        radial += mass[j] * sine
-        kernel += mass[j] * (sine + supplement * min(1.0, max(-1.0, cosine)))
-    return radial, kernel
-
-
-@njit(cache=True, nogil=True)
-def loss_and_gradient(X, c, m, teacher_energy, norms, inverse_norms, mass, coefficients, gradient, output_gradient):
-    """Write ``dL/dW`` ``(m, d)`` and ``dL/da`` ``(m,)`` and return the loss; `teacher_energy` is ``b' K(V, V) b``.
-
-    Norms of teacher rows must stand in `norms` and `inverse_norms`; those of the student are computed here.
-    Scratch: `mass` ``(m + M,)``, `coefficients` ``(m, m + M)``. Rows of zero neurons get a zero gradient (relu'(0) = 0).
-    """
-    n = X.shape[0]
-    W = X[:m]
-    np.dot(W, X.T, coefficients)
-    for i in range(m):
-        norms[i] = math.sqrt(coefficients[i, i])
-        inverse_norms[i] = 1.0 / norms[i] if norms[i] > 0.0 else 0.0
-    for j in range(n):
-        mass[j] = c[j] * norms[j]
-    loss = teacher_energy
-    for i in range(m):
-        row = coefficients[i]
-        if norms[i] == 0.0:
-            row[:] = 0.0
-            output_gradient[i] = 0.0
-            continue
-        row[i] *= 2.0  # a cosine of 2 counts as exactly 1: the angle of a neuron with itself is 0, not 1e-8
-        radial, student = _gradient_row(row, inverse_norms[i], inverse_norms, c, mass, 0, m)
-        teacher_radial, cross = _gradient_row(row, inverse_norms[i], inverse_norms, c, mass, m, n)
-        loss += mass[i] * (student + 2.0 * cross) / (2.0 * math.pi)
-        output_gradient[i] = norms[i] * (student + cross) / math.pi
-        row[i] += (radial + teacher_radial) * inverse_norms[i]
-        scale = c[i] / math.pi
-        for j in range(n):
-            row[j] *= scale
-    np.dot(coefficients, X, gradient)
-    return loss
 
 
 @njit(cache=True, nogil=True)

@@ -30,7 +30,7 @@ MAX_WIDTH = 10  # 3.6 million permutations
 MODULO_RTOL = 1e-6
 PRECISION = 128
 POSITION_BITS = 30  # of the positions, so that 1 - t is exact
-CELLS = 256  # to examine for one permutation
+CELLS = 1024  # to examine for one permutation
 TOTAL_BITS = 61  # of any sum of table entries
 SHARE = 0.75  # of the tolerance, which the bounds must meet; the rest is left to those who check them
 
@@ -147,18 +147,22 @@ def certify_barrier_modulo_permutation(
 
     best = prove(align(net_a, net_b, "barrier", objective=teacher).permutation)
     bounds = _Bounds(net_a, net_b, teacher)
-    candidate = best.position
+    candidate, tried = best.position, {tuple(best.permutation)}
     while best.height.upper > 0 and len(bounds.positions) < max_positions:
+        known = len(bounds.positions)
         goal = best.height.upper * (1 - Fraction(SHARE * rtol))
         lowest = bounds.add(candidate, goal)
         if lowest is None:
             break
         path = path_under(loss, net_a, net_b, lowest, GRID_SIZE)
         candidate = path.position
-        if path.height + path.floor < float(goal):
+        if tuple(lowest) not in tried and path.height + path.floor < float(goal):
+            tried.add(tuple(lowest))
             better = prove(lowest)
             if better.height.upper < best.height.upper:
-                best = better
+                best, candidate = better, better.position
+        elif len(bounds.positions) == known:
+            break  # the permutation of the lowest bound has been tried at its maximiser
     lower = Fraction(0) if best.height.upper == 0 else bounds.lowest(best.height.upper * (1 - Fraction(rtol)))
     found = ModuloCertificate(
         best=best,

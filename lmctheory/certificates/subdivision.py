@@ -51,54 +51,51 @@ def maximise(function: Function, rtol: float, max_cells: int) -> Subdivision:
         position, lower = 0.0, arb(0)
     accepted = lower * (1 + SHARE * arb(rtol))
     done: list[tuple[float, float]] = []
-    open_cells: list[tuple[float, float, float, arb]] = []
+    open_cells: list[tuple[float, float, float, arb, arb]] = []
     evaluated = 0
 
     def open_cell(left: float, right: float) -> None:
         nonlocal evaluated
         evaluated += 1
-        bound = cell_bound(function, left, right, accepted)
+        bound, value = cell_bound(function, left, right, accepted)
         if bound <= accepted:
             done.append((left, right))
         else:
             rank = -float(bound.upper())
-            heapq.heappush(open_cells, (-math.inf if math.isnan(rank) else rank, left, right, bound))
+            heapq.heappush(open_cells, (-math.inf if math.isnan(rank) else rank, left, right, bound, value))
 
     for left, right in _first_cells(function, position, accepted):
         open_cell(left, right)
     while open_cells and evaluated < max_cells:
-        _, left, right, bound = open_cells[0]
+        _, left, right, bound, value = open_cells[0]
         if bound <= accepted or right - left <= NARROWEST:
             break
         heapq.heappop(open_cells)
         centre = (left + right) / 2
-        value = _at(function, centre).value.lower()
-        if value > lower:
-            position, lower = centre, value
+        if value.lower() > lower:
+            position, lower = centre, value.lower()
             accepted = lower * (1 + SHARE * arb(rtol))
         open_cell(left, centre)
         open_cell(centre, right)
-    cells = sorted([*done, *((left, right) for _, left, right, _ in open_cells)])
-    is_tight = all(bound <= accepted for _, _, _, bound in open_cells)
+    cells = sorted([*done, *((left, right) for _, left, right, _, _ in open_cells)])
+    is_tight = all(bound <= accepted for _, _, _, bound, _ in open_cells)
     upper = lower
     if not is_tight:
-        for _, _, _, bound in open_cells:
+        for _, _, _, bound, _ in open_cells:
             upper = upper.max(bound)
     return Subdivision(position, lower, (upper * (1 + arb(rtol))).upper(), [0.0, *(right for _, right in cells)], is_tight)
 
 
-def cell_bound(function: Function, left: float, right: float, accepted: arb) -> arb:
-    """Return an upper bound on the cell; what no bound `accepted` needs is not computed."""
+def cell_bound(function: Function, left: float, right: float, accepted: arb) -> tuple[arb, arb]:
+    """Return an upper bound on the cell, and the value at its centre; what no bound `accepted` needs is not computed."""
     radius = (right - left) / 2
     centre, wide = _at(function, (left + right) / 2), function(arb((left + right) / 2, radius))
     bound = _least(centre.value + abs(wide.slope) * radius, centre.value + _parabola(centre.slope, wide.bend, arb(radius)))
-    if bound <= accepted:
-        return bound
-    if wide.slope <= 0:
-        return _end_value(function, left)
-    if wide.slope >= 0:
-        return _end_value(function, right)
-    return bound
+    if not bound <= accepted and wide.slope <= 0:
+        bound = _end_value(function, left)
+    elif not bound <= accepted and wide.slope >= 0:
+        bound = _end_value(function, right)
+    return bound, centre.value
 
 
 def _parabola(slope: arb, bend: arb, radius: arb) -> arb:
@@ -136,13 +133,11 @@ def _maximiser(function: Function) -> float:
             low = position
         else:
             high = position
-        following = position - slope / bend if bend < 0 else math.nan
-        if not low < following < high:
-            following = (low + high) / 2
-        following = round(following / RESOLUTION) * RESOLUTION
-        if following == position:
+        step = -slope / bend if bend < 0 else math.inf
+        if abs(step) < RESOLUTION or high - low < RESOLUTION:
             break
-        position = following
+        following = position + step if low < position + step < high else (low + high) / 2
+        position = round(following / RESOLUTION) * RESOLUTION
     return position
 
 
@@ -151,7 +146,7 @@ def _first_cells(function: Function, position: float, accepted: arb) -> list[tup
     radius = min(position, 1 - position, 0.25)
     while radius > RESOLUTION:
         radius = 2.0 ** math.floor(math.log2(radius))
-        if cell_bound(function, position - radius, position + radius, accepted) <= accepted:
+        if cell_bound(function, position - radius, position + radius, accepted)[0] <= accepted:
             cells = [(0.0, position - radius), (position - radius, position + radius), (position + radius, 1.0)]
             return [(left, right) for left, right in cells if left < right]
         radius /= 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray, Rng
 from lmctheory._parallel import map_threads
+from lmctheory._progress import Progress, show_progress
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
 from lmctheory.interop.extras import needs
 from lmctheory.interop.scikit_learn import network_of
@@ -87,7 +88,7 @@ def train_on_data(
     alpha: float = 0.0,
     n_runs: int = 2,
     rng: Rng = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: bool | Callable[[int, int], None] = False,
 ) -> DataTraining:
     """Train ReLU networks on data by scikit-learn's multilayer perceptrons, from independent random weights.
 
@@ -124,9 +125,10 @@ def train_on_data(
     rng : int, SeedSequence, Generator or None
         Source of initial weights and of the order of the data. Run k depends on the seed and k alone, and its initial weights are
         the same for all solvers, learning rates and batches. A Generator is advanced.
-    progress : callable, optional
-        Called as ``progress(done, total)`` after each epoch of each run, with ``total = n_runs * max_epochs``; a run that stops
-        early counts as all its epochs. Calls come from the threads that train, one at a time.
+    progress : bool or callable
+        True shows a bar with the time left on a terminal, plain lines in a pipe. A callable is called as
+        ``progress(done, total)`` after each epoch of each run, with ``total = n_runs * max_epochs``; a run that stops early
+        counts as all its epochs. Calls come from the threads that train, one at a time.
 
     Returns
     -------
@@ -180,12 +182,14 @@ def train_on_data(
     alpha = _checks.real("alpha", alpha, non_negative=True)
     root = _checks.seed_sequence(rng)
     perceptrons = _Perceptrons(objective, hidden, solver, rate, batch_size, alpha)
-    count = _Count(progress, n_runs * max_epochs)
 
     def run(k: int, stop: NDArray[np.uint8]) -> _Run:
         return _complete(perceptrons, _checks.stream(root, "training", k), stops, count, stop)
 
-    runs = map_threads(run, n_runs)
+    total = n_runs * max_epochs
+    with show_progress("training", total, "epochs") if progress is True else nullcontext() as show:
+        count = _Count(progress, show, total)
+        runs = map_threads(run, n_runs)
     diverged = np.array([found.stopped_by == "divergence" for found in runs])
     converged = np.array([found.stopped_by in ("tol", "loss_tol") for found in runs])
     if diverged.any() or (not converged.all() and (tol is not None or loss_tol is not None)):
@@ -297,8 +301,11 @@ class _Run:
 class _Count:
     """Adds up the epochs of all runs for a caller who wants to know."""
 
-    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
-        self.progress, self.total, self.done, self.lock = progress, total, 0, threading.Lock()
+    def __init__(self, progress: bool | Callable[[int, int], None], show: Progress | None, total: int) -> None:
+        self.progress = progress if callable(progress) else None
+        if show is not None:
+            self.progress = lambda done, total: show(done / total, done, 0)
+        self.total, self.done, self.lock = total, 0, threading.Lock()
 
     def add(self, epochs: int) -> None:
         if self.progress is not None and epochs > 0:

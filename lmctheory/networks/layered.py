@@ -126,6 +126,37 @@ class LayeredNet:
         outputs: FloatArray = self.hidden(X)[-1] @ self.weights[-1].T + self.biases[-1]
         return outputs
 
+    @property
+    def parameters(self) -> FloatArray:
+        """All weights and biases as one vector: ``W_0`` row by row, ``b_0, W_1, b_1, ..., W_D, b_D``."""
+        return flattened(self.weights, self.biases)
+
+    def with_parameters(self, parameters: ArrayLike) -> LayeredNet:
+        """Return the network of this architecture with other `parameters`, in the order of the property of that name.
+
+        Raises
+        ------
+        InvalidInputError
+            If there are more or fewer than the network has, or one is not finite.
+
+        Examples
+        --------
+        >>> import lmctheory as lmc
+        >>> net = lmc.LayeredNet([[[1.0, 2.0]], [[3.0]]])
+        >>> net.parameters
+        array([1., 2., 0., 3., 0.])
+        >>> net.with_parameters(2 * net.parameters).weights[1]
+        array([[6.]])
+        """
+        vector = _checks.real_array("parameters", parameters, 1)
+        arrays = [array for pair in zip(self.weights, self.biases, strict=True) for array in pair]
+        sizes = [array.size for array in arrays]
+        if vector.size != sum(sizes):
+            raise InvalidInputError(f"parameters must be one number a weight and bias, {sum(sizes)}, got {vector.size}")
+        parts = np.split(vector, np.cumsum(sizes)[:-1])
+        shaped = [part.reshape(array.shape) for part, array in zip(parts, arrays, strict=True)]
+        return LayeredNet(shaped[::2], shaped[1::2])
+
     def permute(self, perm: ArrayLike) -> LayeredNet:
         """Return the same function with new hidden neuron i the old neuron ``perm[i]``; every layer is mapped to itself."""
         parts = self.split(perm)
@@ -186,3 +217,8 @@ class LayeredNet:
 
     def __repr__(self) -> str:
         return f"LayeredNet(widths={self.widths}, input_dim={self.input_dim}, output_dim={self.output_dim})"
+
+
+def flattened(weights: Sequence[FloatArray], biases: Sequence[FloatArray]) -> FloatArray:
+    """Return weights and biases in the order of `LayeredNet.parameters`."""
+    return np.concatenate([array.ravel() for pair in zip(weights, biases, strict=True) for array in pair])

@@ -9,8 +9,9 @@ import numpy as np
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
+from lmctheory._compiled.gradient import loss_and_gradient
 from lmctheory._compiled.hessian import hessian_blocks, hessian_product, hessian_structure
-from lmctheory._compiled.population import kernel_from_cosines, loss_and_gradient, row_norms, segment_losses
+from lmctheory._compiled.population import kernel_from_cosines, segment_losses
 from lmctheory.kernels import unit_rows
 from lmctheory.networks import TwoLayerNet, same_architecture
 
@@ -53,13 +54,7 @@ class PopulationLoss:
     def value_and_gradients(self, net: TwoLayerNet) -> tuple[float, FloatArray, FloatArray]:
         """Return the loss, never negative, ``dL/dW`` and ``dL/da_i = 2 [(K(W, W) a)_i - (K(W, V) b)_i]``."""
         X, c = self.stack(net)
-        m, n = net.width, len(c)
-        norms, inverse_norms = np.empty(n), np.empty(n)
-        row_norms(X, norms, inverse_norms)
-        gradient, output_gradient = np.empty((m, X.shape[1])), np.empty(m)
-        value = loss_and_gradient(
-            X, c, m, self.teacher_energy, norms, inverse_norms, np.empty(n), np.empty((m, n)), gradient, output_gradient
-        )
+        value, gradient, output_gradient = loss_and_gradient(X, c, net.width, self.teacher_energy)
         value = max(value, 0.0) if np.isfinite(value) else np.inf  # beyond weights of 1e150 squares overflow
         return value * self.scale, gradient * self.scale, output_gradient * self.scale
 

@@ -11,6 +11,7 @@ from lmctheory import _checks
 from lmctheory._checks import FloatArray
 from lmctheory._compiled.samples import BLOCK, sample_loss_and_gradient
 from lmctheory.networks import TwoLayerNet
+from lmctheory.objectives.data import DataLoss
 from lmctheory.objectives.population import PopulationLoss
 
 
@@ -61,10 +62,4 @@ class SampleLoss:
         There ``H = (2/n) sum_i g_i g_i'`` with ``g_i`` the gradient of ``f(x_i)``: it does not depend on the teacher.
         """
         self._population.check("net", net)
-        active = (self.samples @ net.W.T > 0) * net.a
-
-        def product(direction: FloatArray) -> FloatArray:
-            changes = (active * (self.samples @ direction.T)).sum(axis=1)
-            return 2.0 / len(self.samples) * (active * changes[:, None]).T @ self.samples
-
-        return product
+        return DataLoss(self.samples, self._population.teacher(self.samples)).hessian_product(net)

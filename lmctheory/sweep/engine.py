@@ -13,9 +13,9 @@ from typing import Any, Literal
 import numpy as np
 
 from lmctheory._checks import FloatArray
+from lmctheory._progress import Progress, show_progress
 from lmctheory.errors import InvalidInputError
 from lmctheory.sweep.executors import open_executor, pack, run_cell
-from lmctheory.sweep.progress import Progress, show_progress
 from lmctheory.sweep.store import Claim, Store
 from lmctheory.sweep.study import Study
 

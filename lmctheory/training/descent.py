@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from lmctheory import _checks
 from lmctheory._checks import BoolArray, FloatArray, Rng
-from lmctheory._parallel import map_threads
+from lmctheory._parallel import map_threads, thread_count
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
 from lmctheory.networks import TwoLayerNet
 from lmctheory.objectives import PopulationLoss, SampleLoss
@@ -171,9 +171,11 @@ def train(
         reason = "with samples" if points else "where output weights are trained" if train_output else "with a mask"
         raise InvalidInputError(f"polish must be off {reason}: it minimises the population loss over W, got {polish!r}")
 
+    threads = max(1, thread_count() // len(starts))
+
     def run(k: int, stop: np.ndarray) -> Ending:
         batches = np.random.default_rng(_checks.stream(root, "batches", k))
-        return complete(Run(starts[k], teacher, masks[k], points[k] if points else None, rates[k], plan, batches), stop)
+        return complete(Run(starts[k], teacher, masks[k], points[k] if points else None, rates[k], plan, batches, threads), stop)
 
     endings = map_threads(run, len(starts), progress)
     networks = [ending.network for ending in endings]

@@ -8,6 +8,9 @@ import numpy as np
 
 from lmctheory._checks import BoolArray, FloatArray, IntArray
 from lmctheory._compiled import descent as compiled
+from lmctheory._compiled.iterate import layout, load_iterate, load_previous, unload
+from lmctheory._compiled.teams import CAN_SHARE
+from lmctheory._parallel import call_as_team
 from lmctheory.networks import TwoLayerNet
 from lmctheory.objectives import PopulationLoss, SampleLoss, span_coordinates
 from lmctheory.training.behaviour import behaviour_of, steps_to_keep
@@ -64,12 +67,13 @@ class Run:
         rate: float,
         plan: Plan,
         rng: np.random.Generator,
+        threads: int = 1,
     ) -> None:
         self.plan = plan
         self.population = PopulationLoss(teacher)
         self.sample = None if points is None else SampleLoss(teacher, points)
         self.step = 0
-        self._rate, self._rng, self.mask = rate, rng, mask
+        self._rate, self._rng, self.mask, self._threads = rate, rng, mask, threads
         self._basis: FloatArray | None = None
         net = start
         if mask is None and points is None and plan.batch_size is None:  # then all steps stay in the span of the rows
@@ -102,11 +106,25 @@ class Run:
 
     def _follow_gradient(self, until: int, stop: np.ndarray) -> int:
         plan = self.plan
-        self.step, reason = compiled.descend(
-            self._X, self._c, self._m, self._kept, self._points, self.population.teacher_energy, self._rate, plan.train_output,
-            self.step, until, plan.gradient_tol or -1.0, plan.loss_tol or -1.0, self._previous, stop,
-        )  # fmt: skip
-        return reason
+        limits = self.step, until, plan.gradient_tol or -1.0, plan.loss_tol or -1.0
+        if len(self._points):
+            self.step, reason = compiled.descend_on_sample(
+                self._X, self._c, self._m, self._kept, self._points, self._rate, plan.train_output, *limits, self._previous, stop
+            )
+            return reason
+        at = layout(self._m, len(self._X) - self._m, self._X.shape[1])
+        room = np.zeros(at.size)
+        load_iterate(room, at, self._X, self._c, self._m)
+        load_previous(room, at, self._previous)
+        size = min(self._threads, at.chunks) if CAN_SHARE else 1
+        given = room, at, self._kept, self.population.teacher_energy, self._rate, plan.train_output, *limits, stop
+        if size == 1:
+            self.step, reason = compiled.descend(*given)
+        else:
+            counters = np.zeros(3, dtype=np.int64)
+            self.step, reason = call_as_team(lambda: compiled.descend_together(*given, counters), size)
+        unload(room, at, self._X, self._c, self._previous)
+        return self._give_up() if reason == compiled.DIVERGED else reason
 
     def _follow_batches(self, until: int, stop: np.ndarray) -> int:
         reason = compiled.MAX_STEPS

@@ -2,6 +2,8 @@
 
 from validation.claim import Claim
 from validation.claims import (
+    certified_double_descent,
+    certified_rate_samples,
     depth,
     dimension_free,
     dimension_free_minima,
@@ -22,7 +24,9 @@ from validation.claims import (
     permutation_invariance,
     rate,
     real_data_double_descent,
+    real_data_edge_of_stability,
     real_data_rate,
+    real_data_sparsity,
     real_data_strong,
     sgd_sparsity,
     sparsity_and_barrier,
@@ -45,6 +49,8 @@ CLAIMS: dict[str, Claim] = {
         dimension_free,
         minima_characterisation,
         spurious_minima,
+        certified_double_descent,
+        certified_rate_samples,
         uniform_double_descent,
         uniform_rate,
         law_matters,
@@ -71,5 +77,7 @@ CLAIMS: dict[str, Claim] = {
         real_data_rate,
         depth,
         real_data_strong,
+        real_data_sparsity,
+        real_data_edge_of_stability,
     )
 }

@@ -11,8 +11,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 import lmctheory as lmc
-from lmctheory.certificates.verify_local_minimum import refutations
-from lmctheory.errors import NotCertifiedError
+from lmctheory.errors import CertificateError, NotCertifiedError
 from lmctheory.training.polishing import polish
 from validation.blocks import joined, sweep_in_blocks
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
@@ -109,8 +108,16 @@ def _certified(net: lmc.TwoLayerNet, teacher: lmc.TwoLayerNet) -> Iterator[lmc.L
 def _row(certificate: lmc.LocalMinimumCertificate) -> list[float]:
     """Return the numbers of a certificate, the loss rounded outwards, and whether its checker confirms it."""
     ends = np.nextafter(float(certificate.loss.lower), -np.inf), np.nextafter(float(certificate.loss.upper), np.inf)
-    confirmed = certificate.is_spurious and not refutations(certificate.document())
+    confirmed = certificate.is_spurious and _is_confirmed(certificate)
     return [*ends, certificate.radius, certificate.distance, certificate.curvature, confirmed]
+
+
+def _is_confirmed(certificate: lmc.LocalMinimumCertificate) -> bool:
+    try:
+        lmc.verify_certificate(certificate)
+    except CertificateError:
+        return False
+    return True
 
 
 def non_minima(minimum: lmc.TwoLayerNet, teacher: lmc.TwoLayerNet) -> list[tuple[lmc.TwoLayerNet, lmc.TwoLayerNet]]:

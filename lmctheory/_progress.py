@@ -1,4 +1,4 @@
-"""How far a study has come: a bar with the time left on a terminal, plain lines in a pipe."""
+"""How far a long computation has come: a bar with the time left on a terminal, plain lines in a pipe."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-Progress: TypeAlias = Callable[[float, int, int], None]  # share of the cost that is done, cells done, cells failed
+Progress: TypeAlias = Callable[[float, int, int], None]  # share of the cost that is done, parts done, parts failed
 LINE_SECONDS = 10.0  # between lines in a pipe
 
 
 @contextmanager
-def show_progress(name: str, total: int) -> Iterator[Progress]:
-    """Yield a callable that shows the progress of a study of `total` cells on standard error."""
+def show_progress(name: str, total: int, unit: str = "cells") -> Iterator[Progress]:
+    """Yield a callable that shows on standard error how many of `total` parts are done; `unit` names the parts."""
     if not sys.stderr.isatty():
-        yield _lines(name, total)
+        yield _lines(name, total, unit)
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[cells]}"), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[parts]}"), TimeElapsedColumn())
     with Bars(*columns, TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True)) as bars:
-        task = bars.add_task(name, total=1.0, cells="")
+        task = bars.add_task(name, total=1.0, parts="")
 
         def update(share: float, done: int, failed: int) -> None:
-            bars.update(task, completed=share, cells=f"{done}/{total} cells" + (f", {failed} failed" if failed else ""))
+            bars.update(task, completed=share, parts=f"{done}/{total} {unit}" + (f", {failed} failed" if failed else ""))
 
         yield update
 
 
-def _lines(name: str, total: int) -> Progress:
+def _lines(name: str, total: int, unit: str) -> Progress:
     started = last = time.monotonic()
     first: float | None = None  # share that was there at the start: reused cells say nothing about speed
 
@@ -44,6 +44,6 @@ def _lines(name: str, total: int) -> Progress:
             last = now
             left = (now - started) * (1 - share) / max(share - first, 1e-9)
             ending = f"about {left:.0f} s left" if share < 1 else f"finished in {now - started:.0f} s"
-            print(f"{name}: {done}/{total} cells{f', {failed} failed' if failed else ''}, {ending}", file=sys.stderr)
+            print(f"{name}: {done}/{total} {unit}{f', {failed} failed' if failed else ''}, {ending}", file=sys.stderr)
 
     return update

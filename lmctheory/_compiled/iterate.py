@@ -1,0 +1,171 @@
+"""The iterate of gradient descent on the population loss, as whole vectors of neurons and dimensions.
+
+Neurons are padded to multiples of eight by zero neurons, students and teachers apart, and dimensions by zeros. Matrices are kept
+in panels: ``(d / 8, n, 8)`` in panels of dimensions, ``(n / 8, d, 8)`` in panels of neurons. All parts stand in one flat array.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from lmctheory._compiled.vectors import LANES, fma, load, root, splat, store, transpose, where_less
+
+DEPTH = 64  # terms added up before their sum goes to the sum of sums, which keeps rounding small in many dimensions
+SAFE = 1e-140, 1e140  # norms whose squares neither overflow nor lose digits
+TINY = np.finfo(np.float64).tiny
+
+
+class Layout(NamedTuple):
+    """Sizes of a problem, and where in one flat array, the room, each of its parts starts.
+
+    There are n neurons in d dimensions, the first m of them students, all with padding. Sums are taken in `chunks`, by the width
+    alone, so that the number of threads changes no bit. Numbers, unlike arrays in a tuple, cost no counting of references.
+    """
+
+    m: int
+    n: int
+    d: int
+    chunks: int
+    height: int  # rows and columns of a tile
+    width: int
+    outputs: int  # c_i
+    norms: int
+    inverse_norms: int
+    mass: int  # c_i |x_i|
+    shares: int  # the mass, twice for teachers
+    output_gradient: int  # of m students
+    previous_outputs: int
+    weights: int  # n neurons in panels of dimensions
+    scaled: int  # c_i x_i, in panels of dimensions
+    units: int  # in panels of neurons
+    previous: int  # m neurons in panels of dimensions
+    sums: int  # in panels of dimensions, m neurons for each chunk; the first become the gradient
+    radial: int  # sum_j mass_j sin p_ij, of m students for each chunk
+    losses: int  # of each chunk
+    squares: int  # of the gradient, of each chunk's share of students
+    tiles: int  # one a chunk
+    size: int
+
+
+@njit(cache=True)
+def layout(students, teachers, dimension):
+    """Return the layout for these numbers of neurons and dimensions.
+
+    Low tiles waste fewer pairs on the diagonal, high ones are read less often.
+    """
+    m, d = padded(students), padded(dimension)
+    n = m + padded(teachers)
+    chunks = 1 if students < 256 else 8
+    height, width = 16 if students <= 64 else 32 if students < 1024 else 64, 64
+    outputs = 0
+    norms = outputs + n
+    inverse_norms = norms + n
+    mass = inverse_norms + n
+    shares = mass + n
+    output_gradient = shares + n
+    previous_outputs = output_gradient + m
+    weights = previous_outputs + m
+    scaled = weights + n * d
+    units = scaled + n * d
+    previous = units + n * d
+    sums = previous + m * d
+    radial = sums + chunks * m * d
+    losses = radial + chunks * m
+    squares = losses + padded(chunks)
+    tiles = squares + padded(chunks)
+    size = tiles + chunks * height * width
+    return Layout(
+        m, n, d, chunks, height, width, outputs, norms, inverse_norms, mass, shares, output_gradient, previous_outputs,
+        weights, scaled, units, previous, sums, radial, losses, squares, tiles, size,
+    )  # fmt: skip
+
+
+@njit(inline="always")
+def padded(count):
+    return (count + LANES - 1) // LANES * LANES
+
+
+@njit(inline="always")
+def entry(panels, n, i, k):
+    """Return the place of entry (i, k) of n rows in panels of dimensions that start at `panels`."""
+    return panels + (k // LANES * n + i) * LANES + k % LANES
+
+
+@njit(cache=True, nogil=True)
+def load_iterate(room, at, X, c, m):
+    """Put the iterate ``X = [W; V]``, ``c = (a, -b)`` with m students into a room of zeros."""
+    for i in range(X.shape[0]):
+        row = i if i < m else at.m + i - m
+        room[at.outputs + row] = c[i]
+        for k in range(X.shape[1]):
+            room[entry(at.weights, at.n, row, k)] = X[i, k]
+    prepare(room, at, 0, at.n)
+
+
+@njit(inline="always")
+def prepare(room, at, start, stop):
+    """Write norms, masses, unit rows and scaled rows of the neurons from `start` to `stop`, multiples of eight."""
+    zero, one = splat(0.0), splat(1.0)
+    for i in range(start, stop, LANES):
+        squares = zero
+        panel = at.units + i * at.d
+        for first in range(0, at.d, DEPTH):
+            part = zero
+            for k in range(first, min(first + DEPTH, at.d), LANES):
+                transpose(room, at.weights + k * at.n + i * LANES, room, panel + k * LANES)
+                for q in range(k, k + LANES):
+                    entries = load(room, panel + q * LANES)
+                    part = fma(entries, entries, part)
+            squares = squares + part
+        store(room, at.norms + i, root(squares))
+        for r in range(i, i + LANES):
+            if not SAFE[0] < room[at.norms + r] < SAFE[1]:
+                room[at.norms + r] = _scaled_norm(room, at, r)
+        norms, outputs = load(room, at.norms + i), load(room, at.outputs + i)
+        alive = where_less(splat(TINY), norms, one, zero)
+        inverse = alive / where_less(zero, alive, norms, one)
+        mass = outputs * norms
+        store(room, at.inverse_norms + i, inverse)
+        store(room, at.mass + i, mass)
+        store(room, at.shares + i, mass if i < at.m else mass + mass)
+        for k in range(at.d):
+            store(room, panel + k * LANES, inverse * load(room, panel + k * LANES))
+        for k in range(0, at.d, LANES):
+            for r in range(i, i + LANES):
+                place = k * at.n + r * LANES
+                store(room, at.scaled + place, splat(room[at.outputs + r]) * load(room, at.weights + place))
+
+
+@njit(cache=True)
+def _scaled_norm(room, at, row):
+    """Return the norm of a row whose squares are out of range; NaN stays NaN."""
+    largest, squares = 0.0, 0.0
+    for k in range(at.d):
+        number = abs(room[entry(at.weights, at.n, row, k)])
+        largest = largest if number <= largest else number
+    if largest == 0.0:
+        return 0.0
+    for k in range(at.d):
+        squares += (room[entry(at.weights, at.n, row, k)] / largest) ** 2
+    return largest * math.sqrt(squares)
+
+
+@njit(cache=True, nogil=True)
+def load_previous(room, at, previous):
+    """Put the iterate before into the room, from `previous` ``(m, d + 1)``, outputs last."""
+    for i in range(previous.shape[0]):
+        for k in range(previous.shape[1] - 1):
+            room[entry(at.previous, at.m, i, k)] = previous[i, k]
+        room[at.previous_outputs + i] = previous[i, -1]
+
+
+@njit(cache=True, nogil=True)
+def unload(room, at, X, c, previous):
+    """Copy the iterate into ``X = [W; V]`` and ``c = (a, -b)``, the one before into `previous` ``(m, d + 1)``, outputs last."""
+    for i in range(previous.shape[0]):
+        for k in range(X.shape[1]):
+            X[i, k] = room[entry(at.weights, at.n, i, k)]
+            previous[i, k] = room[entry(at.previous, at.m, i, k)]
+        c[i], previous[i, -1] = room[at.outputs + i], room[at.previous_outputs + i]

@@ -1,0 +1,48 @@
+"""Files that subcommands read and write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import lmctheory as lmc
+from lmctheory.errors import CertificateError, InvalidInputError
+
+
+def load_teacher(path: str) -> lmc.TwoLayerNet:
+    """Return the two-layer network in the file."""
+    with about(path):
+        return lmc.TwoLayerNet.load(path)
+
+
+def load_networks(paths: Sequence[str], names: str | None = None) -> list[lmc.TwoLayerNet | lmc.LayeredNet]:
+    """Return the networks in files of named weights; where kinds differ, all as layered ones."""
+    found = []
+    for path in paths:
+        with about(path):
+            found.append(lmc.load_network(path, None if names is None else names.split(",")))
+    if len({type(net) for net in found}) > 1:
+        return [net if isinstance(net, lmc.LayeredNet) else lmc.LayeredNet.from_two_layer(net) for net in found]
+    return found
+
+
+@contextmanager
+def about(path: str) -> Iterator[None]:
+    """Say which file an error is about."""
+    try:
+        yield
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path}: {error}") from None
+    except CertificateError as error:
+        raise CertificateError(f"{path}: refused: {error}") from None
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+@contextmanager
+def writing(path: str) -> Iterator[None]:
+    """Say which file could not be written: the system's errors name temporary ones."""
+    try:
+        yield
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be written: {error.strerror or error}") from None

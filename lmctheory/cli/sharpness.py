@@ -1,0 +1,55 @@
+"""`lmctheory sharpness`"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import Any
+
+import lmctheory as lmc
+from lmctheory.cli.files import about, load_teacher
+from lmctheory.cli.options import command
+from lmctheory.cli.output import Report
+
+
+def sharpness(options: argparse.Namespace) -> Report:
+    """The largest Hessian eigenvalue at each network."""
+    teacher = load_teacher(options.teacher)
+    found = []
+    for path in options.networks:
+        net = load_teacher(path)
+        with about(path):
+            value = lmc.sharpness(net, teacher, options.inputs)
+            found.append(
+                {
+                    "network": path,
+                    "loss": lmc.population_loss(net, teacher, options.inputs),
+                    "loss_floor": lmc.loss_floor(net, teacher, options.inputs),
+                    "sharpness": value,
+                    "largest_stable_learning_rate": 2 / value if value > 0 else math.inf,
+                }
+            )
+    width = max(len("network"), *map(len, options.networks)) + 2
+    return Report(
+        {"networks": found},
+        [
+            f"{'network':{width}}{'loss':>12}{'sharpness':>12}  stable up to learning rate",
+            *(
+                f"{row['network']:{width}}{row['loss']:12.4g}{row['sharpness']:12.6g}  {row['largest_stable_learning_rate']:.6g}"
+                for row in found
+            ),
+        ],
+    )
+
+
+def declare(commands: Any) -> None:
+    """Add the subcommand and its options."""
+    sub = command(
+        commands,
+        sharpness,
+        "Print the largest eigenvalue of the Hessian at networks, and the learning rate up to which descent is stable there.",
+        "  lmctheory sharpness A.npz --teacher T.npz\n  lmctheory sharpness networks/network-*.npz --teacher T.npz --json",
+    )
+    sub.add_argument("networks", nargs="+", metavar="NETWORK")
+    sub.add_argument("--teacher", required=True, metavar="T", help="the target network")
+    sub.add_argument("--inputs", default="gaussian", metavar="LAW", help="gaussian (default) or sphere")
