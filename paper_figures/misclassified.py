@@ -32,12 +32,10 @@ def draw(data: dict[str, Any]) -> Figure:
 
 
 def _grid(panel: SubFigure, images: np.ndarray, labels: list[int], guesses: list[int]) -> None:
-    axes = panel.subplots(ROWS, COLUMNS, squeeze=False)
-    for k, ax in enumerate(axes.flat):
+    places = panel.add_gridspec(ROWS, COLUMNS)
+    for k, (image, label, guess) in enumerate(zip(images, labels, guesses, strict=True)):
+        ax = panel.add_subplot(places[divmod(k, COLUMNS)])
         ax.set_axis_off()
-        if k < len(images):
-            ax.imshow(WHITE - images[k], cmap="gray", vmin=0, vmax=WHITE, interpolation="nearest")
-            ax.text(0.3, 1.05, str(labels[k]), transform=ax.transAxes, ha="center", va="bottom", fontsize=7)
-            ax.text(
-                0.7, 1.05, str(guesses[k]), transform=ax.transAxes, ha="center", va="bottom", fontsize=7, color=COLOURS["red"]
-            )
+        ax.imshow(WHITE - image, cmap="gray", vmin=0, vmax=WHITE, interpolation="nearest")
+        ax.text(0.3, 1.05, str(label), transform=ax.transAxes, ha="center", va="bottom", fontsize=7)
+        ax.text(0.7, 1.05, str(guess), transform=ax.transAxes, ha="center", va="bottom", fontsize=7, color=COLOURS["red"])

@@ -255,6 +255,13 @@ def test_blocks_are_joined(monkeypatch):
     np.testing.assert_allclose(found[0].curves[..., 8] - 0.05, found[0].heights.mean(axis=0))
 
 
+def test_flat_paths_have_no_barrier():
+    flat = np.random.default_rng(0).uniform(size=(50, 1)) * np.ones(len(POSITIONS))
+    line = flat + np.linspace(0, 0.3, len(POSITIONS))
+    assert not images.chord_heights(np.stack([flat, line])).any()
+    assert images.chord_heights(line + 0.1 * POSITIONS * (1 - POSITIONS)) == pytest.approx(0.025)
+
+
 def test_random_permutations_keep_layers_and_function():
     net = lmc.LayeredNet([np.eye(3), np.ones((4, 3)), np.ones((2, 4))])
     X = np.random.default_rng(0).normal(size=(5, 3))

@@ -217,8 +217,9 @@ def curves(net_a: lmc.LayeredNet, net_b: lmc.LayeredNet, losses: Losses) -> np.n
 
 
 def chord_heights(paths: np.ndarray) -> np.ndarray:
-    """Return the highest excess over the chord of losses ``(..., T)`` at `POSITIONS`."""
-    return (paths - (1 - POSITIONS) * paths[..., :1] - POSITIONS * paths[..., -1:]).max(axis=-1)
+    """Return the highest excess over the chord of losses ``(..., T)`` at `POSITIONS`; what is within rounding is zero."""
+    heights = (paths - (1 - POSITIONS) * paths[..., :1] - POSITIONS * paths[..., -1:]).max(axis=-1)
+    return np.where(heights > 4 * np.finfo(float).eps * np.abs(paths).max(axis=-1), heights, 0.0)
 
 
 def lowest_matching(net_a: lmc.LayeredNet, net_b: lmc.LayeredNet, loss: lmc.DataLoss) -> tuple[np.ndarray, bool]:
