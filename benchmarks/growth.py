@@ -55,6 +55,7 @@ def _whole(contender: str, nets: dict[int, lmc.TwoLayerNet], repeats: int) -> li
 
 def _rows(contender: str, samples: dict[int, list[float]], large: int) -> list[Row]:
     chosen = [x for x in samples if x >= large]
-    fit = lmc.fit_rate(chosen, [samples[x] for x in chosen], rng=0)
+    positive = [[value for value in samples[x] if value > 0] for x in chosen]  # a difference of two noisy calls may not be
+    fit = lmc.fit_rate(chosen, positive, rng=0)
     note = f"exponent {fit.exponent:.2f} [{fit.interval[0]:.2f}, {fit.interval[1]:.2f}] from {chosen[0]} on"
     return [Row.of(x, contender, "us", [1e6 * value for value in found], x, note) for x, found in samples.items()]
