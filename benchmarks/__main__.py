@@ -1,6 +1,7 @@
 """Measure speed and memory side by side with the alternatives: ``python -m benchmarks [NAME ...]``.
 
-A benchmark is a module with a ``TITLE`` and ``measure(options) -> rows``; a new one is added to `BENCHMARKS`.
+A benchmark is a module with a ``TITLE`` and ``measure(options) -> rows``, and ``SIZES`` if numbers are to be kept case by case;
+a new one is added to `BENCHMARKS`.
 """
 
 from __future__ import annotations
@@ -45,16 +46,17 @@ def main() -> int:
     options = Options(arguments.repeats, tuple(arguments.case))
     for name in arguments.names or BENCHMARKS:
         module = importlib.import_module(BENCHMARKS[name])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", lmc.ConvergenceWarning)
-            rows = module.measure(options)
         path = arguments.out / f"{name}.json"
-        if options.cases and path.exists():
-            rows = _merged([Row(**row) for row in json.loads(path.read_text())["rows"]], rows)
+        rows = [Row(**row) for row in json.loads(path.read_text())["rows"]] if options.cases and path.exists() else []
+        cases = [case for case in getattr(module, "SIZES", ()) if options.wanted(case)]
+        for part in [dataclasses.replace(options, cases=(str(case),)) for case in cases] or [options]:  # kept case by case
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", lmc.ConvergenceWarning)
+                rows = _merged(rows, module.measure(part))
+            with atomic_file(path, "w") as file:
+                kept = [dataclasses.asdict(row) for row in rows]
+                json.dump({"title": module.TITLE, "repeats": options.repeats, **environment(), "rows": kept}, file, indent=1)
         show(module.TITLE, rows)
-        with atomic_file(path, "w") as file:
-            kept = [dataclasses.asdict(row) for row in rows]
-            json.dump({"title": module.TITLE, "repeats": options.repeats, **environment(), "rows": kept}, file, indent=1)
         draw(module.TITLE, rows, path.with_suffix(".png"))
     return 0
 

@@ -45,7 +45,7 @@ def _measure_size(size: tuple[int, int, int], repeats: int) -> list[Row]:
             contenders |= build()
         else:
             rows.append(Row.missing(size, package, "us", "not installed: python -m pip install -e '.[bench]'"))
-    if m > 512:
+    if m > 128:
         contenders = {name: run for name, run in contenders.items() if "vmap" not in name}
     contenders, failures = _that_run(contenders)
     rows += [Row.missing(size, name, "us", why) for name, why in failures.items()]

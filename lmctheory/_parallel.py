@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import cache
-from threading import Barrier
 from typing import TypeVar
 
 import numpy as np
@@ -54,20 +53,8 @@ def map_threads(
             raise
 
 
-def call_as_team(function: Callable[[int], T], size: int) -> list[T]:
-    """Return ``[function(0), ..., function(size - 1)]`` from threads that run at the same time and wait for each other."""
-    if size == 1:
-        return [function(0)]
-    gate = Barrier(size)  # nobody waits for a thread that could not be started
-
-    def member(rank: int) -> T:
-        gate.wait()
-        return function(rank)
-
+def call_as_team(function: Callable[[], T], size: int) -> T:
+    """Return what `function` returns, called in `size` threads at once that share its work."""
     with ThreadPoolExecutor(size) as pool:
-        try:
-            members = [pool.submit(member, rank) for rank in range(size)]
-        except BaseException:
-            gate.abort()
-            raise
-        return [found.result() for found in members]
+        members = [pool.submit(function) for _ in range(size)]
+        return members[0].result()

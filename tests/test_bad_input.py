@@ -19,7 +19,7 @@ LONGER = lmc.Minimum([0, 0, 1, -1], [0.5, 0.5, 1.0, 0.0])
 OTHER = lmc.Minimum([0, 1, 2], [1.0, 1.0, 1.0])
 HUGE = lmc.TwoLayerNet(np.ones((65, 3)))
 TWO_OUTPUTS = lmc.LayeredNet([[[1.0]], [[1.0], [0.0]]])
-CLASSES = lmc.DataLoss([[1.0], [2.0]], [0, 1])
+LABELLED = lmc.DataLoss([[1.0], [2.0]], [0, 1])
 TWO = [[1.0, 2.0], [0.5, 1.0]]
 PAIRS = [[0, 1], [0, 2], [1, 2]]
 IMAGES = lmc.ImageData("four", np.eye(4), np.arange(4), np.eye(4), np.arange(4), (2, 2))
@@ -386,14 +386,14 @@ CALLS = [
     (lambda: lmc.sparsity(NET, NET.W), "objective", "TwoLayerNet", "array"),
     (lambda: lmc.sparsity(TWO_OUTPUTS), "objective", "DataLoss", "None"),
     (lambda: lmc.sparsity(TWO_OUTPUTS, T), "objective", "DataLoss", "TwoLayerNet"),
-    (lambda: lmc.sparsity(TWO_OUTPUTS, CLASSES, dead=0.1), "dead", "data", "0.1"),
-    (lambda: lmc.sparsity(FLAT, CLASSES), "net", "d = 1", "d = 2"),
+    (lambda: lmc.sparsity(TWO_OUTPUTS, LABELLED, dead=0.1), "dead", "data", "0.1"),
+    (lambda: lmc.sparsity(FLAT, LABELLED), "net", "d = 1", "d = 2"),
     (lambda: lmc.sharpness(TWO_OUTPUTS, T), "net", "TwoLayerNet", "LayeredNet"),
-    (lambda: lmc.sharpness(TWO_OUTPUTS, CLASSES, samples=[[1.0]]), "samples", "teacher", "samples"),
-    (lambda: lmc.sharpness(TWO_OUTPUTS, CLASSES, "sphere"), "inputs", "teacher", "'sphere'"),
-    (lambda: lmc.sharpness(TWO_OUTPUTS, CLASSES.measuring("error")), "loss", "'squared' or 'cross-entropy'", "'error'"),
-    (lambda: CLASSES.measuring("error").value_and_gradient(TWO_OUTPUTS), "loss", "'squared' or 'cross-entropy'", "'error'"),
-    (lambda: CLASSES.hessian_product(TWO_OUTPUTS)([1.0]), "parameters", "6", "1"),
+    (lambda: lmc.sharpness(TWO_OUTPUTS, LABELLED, samples=[[1.0]]), "samples", "teacher", "samples"),
+    (lambda: lmc.sharpness(TWO_OUTPUTS, LABELLED, "sphere"), "inputs", "teacher", "'sphere'"),
+    (lambda: lmc.sharpness(TWO_OUTPUTS, LABELLED.measuring("error")), "loss", "'squared' or 'cross-entropy'", "'error'"),
+    (lambda: LABELLED.measuring("error").value_and_gradient(TWO_OUTPUTS), "loss", "'squared' or 'cross-entropy'", "'error'"),
+    (lambda: LABELLED.hessian_product(TWO_OUTPUTS)([1.0]), "parameters", "6", "1"),
     (lambda: TWO_OUTPUTS.with_parameters([1.0, 2.0]), "parameters", "6", "2"),
     (lambda: TWO_OUTPUTS.with_parameters(np.full(6, np.nan)), "parameters", "finite", "nan"),
     (lambda: lmc.sparsity(NET, dead=0.0), "dead", "between 0 and 1", "0.0"),

@@ -109,14 +109,23 @@ def test_certified_rate_samples_rule():
         assert _decide(rows) is verdict
 
 
-def test_figures_are_drawn_from_saved_numbers(descent_rows):
+def descent_data():
     rows = _rows() + [row | {"M": 3} for row in _rows()]
-    means = [certified_double_descent._summary(row) for row in rows]
-    figure = descent_figure.draw(json.loads(json.dumps(as_json({"rows": rows, "means": means}))))
-    assert [ax.get_xlabel() for ax in figure.axes] == ["width $m$"] * 2
+    return {"rows": rows, "means": [certified_double_descent._summary(row) for row in rows]}
+
+
+def rate_data():
     rows = _matched()
     samples = [row["upper"] for row in rows]
     fits = certified_rate_samples.fit_both([row["width"] for row in rows], samples, np.random.SeedSequence(0))
-    record = {"M": 4, "fits": [rate.fit_record(fit) for fit in fits]}
-    figure = rate_figure.draw(json.loads(json.dumps(as_json({"rows": rows, "fits": [record]}))))
+    return {"rows": rows, "fits": [{"M": 4, "fits": [rate.fit_record(fit) for fit in fits]}]}
+
+
+CERTIFIED_DATA = {"certified_double_descent": descent_data, "certified_rate_samples": rate_data}
+
+
+def test_figures_are_drawn_from_saved_numbers():
+    figure = descent_figure.draw(json.loads(json.dumps(as_json(descent_data()))))
+    assert [ax.get_xlabel() for ax in figure.axes] == ["width $m$"] * 2
+    figure = rate_figure.draw(json.loads(json.dumps(as_json(rate_data()))))
     assert "-2.00" in figure.axes[0].get_legend().get_texts()[-1].get_text()

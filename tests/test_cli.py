@@ -568,7 +568,7 @@ def test_interrupted_training_leaves_no_folder(files):
             time.sleep(1)
             process.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
-                out, err = process.communicate(timeout=15)
+                out, err = process.communicate(timeout=60)  # a second signal at exit would kill it
                 break
     finally:
         process.kill()

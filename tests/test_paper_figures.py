@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from test_claims_certified import CERTIFIED_DATA
 from test_claims_divergence import DIVERGENCE_DATA
 from test_claims_families import FAMILIES_DATA
 from test_claims_geometry import GEOMETRY_DATA
@@ -42,7 +43,7 @@ def _fit(widths, samples):
 
 MADE_UP = {
     **(MINIMA_DATA | GEOMETRY_DATA | SPARSITY_DATA | STABILITY_DATA | SGD_DATA | DIVERGENCE_DATA | SEQUENCES_DATA),
-    **(FAMILIES_DATA | SPURIOUS_DATA | IMAGES_DATA | IMAGE_RATES_DATA),
+    **(FAMILIES_DATA | SPURIOUS_DATA | CERTIFIED_DATA | IMAGES_DATA | IMAGE_RATES_DATA),
 }
 
 

@@ -286,9 +286,9 @@ def test_a_step_allocates_nothing():
 
     def full(steps, points):
         at = layout(5, 2, 4)
-        room, shared = np.zeros(at.size), np.zeros(2, dtype=np.int64)
+        room = np.zeros(at.size)
         load_iterate(room, at, X, c, 5)
-        descend(room, at, mask, 1.0, 1e-3, True, 0, steps, -1.0, -1.0, stop, 0, 1, shared)
+        descend(room, at, mask, 1.0, 1e-3, True, 0, steps, -1.0, -1.0, stop)
 
     def sample(steps, points):
         descend_on_sample(X.copy(), c.copy(), 5, mask, points, 1e-3, True, 0, steps, -1.0, -1.0, np.empty((5, 5)), stop)

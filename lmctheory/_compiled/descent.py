@@ -8,7 +8,7 @@ from numba import njit
 from lmctheory._compiled.angles import VECTOR_MATH
 from lmctheory._compiled.gradient import finish, loss_and_squares, sum_chunk, take_step
 from lmctheory._compiled.samples import BLOCK, sample_loss_and_gradient
-from lmctheory._compiled.teams import wait_for_all
+from lmctheory._compiled.teams import DONE, ENDED, add_at_once, next_item
 
 GRADIENT_TOL, LOSS_TOL, MAX_STEPS, DIVERGED, INTERRUPTED = range(5)
 DIVERGENCE_LOSS = 1e100  # far beyond any transient, far below overflow of the squares in a norm
@@ -54,49 +54,50 @@ def _restore(X, c, m, previous):
 
 
 @njit(cache=True, nogil=True)
-def descend(
-    room,
-    at,
-    mask,
-    teacher_energy,
-    learning_rate,
-    train_output,
-    first_step,
-    last_step,
-    gradient_tol,
-    loss_tol,
-    stop,
-    rank,
-    size,
-    shared,
-):
+def descend(room, at, mask, teacher_energy, learning_rate, train_output, first_step, last_step, gradient_tol, loss_tol, stop):
     """Take gradient steps on the population loss until `last_step`; return ``(step, reason)``.
 
     The `room`, laid out by `at`, holds the iterate. Without `train_output` the output weights stay, and unless it is empty
     weights outside the boolean `mask` ``(m, d)`` stay. A tolerance below 0 never stops. `stop` ``(1,)`` is read every step, and
-    another thread may set it. A diverged run ends one step too late: its last iterate of finite loss is the one before.
-
-    A team of threads may share the work: each of `size` calls with its `rank`; two integers, zeros at the start, are `shared`.
-    Neither that nor taking the steps in several calls changes a bit.
+    another thread may set it. A diverged run ends one step too late: its last iterate of finite loss is the one before. Taking
+    the steps in several calls changes no bit.
     """
     step = first_step
     while True:
-        for chunk in range(rank, at.chunks, size):
+        for chunk in range(at.chunks):
             sum_chunk(room, at, chunk)
-        if rank == 0:
-            shared[1] = stop[0]  # one reading for all, so that all leave at the same step
-        wait_for_all(shared, size)
-        for chunk in range(rank, at.chunks, size):
+        for chunk in range(at.chunks):
             finish(room, at, chunk, mask, train_output)
-        wait_for_all(shared, size)
         loss, squares = loss_and_squares(room, at, teacher_energy)
-        reason = _reason(loss, math.sqrt(squares), step, last_step, gradient_tol, loss_tol, shared[1])
+        reason = _reason(loss, math.sqrt(squares), step, last_step, gradient_tol, loss_tol, stop[0])
         if reason >= 0:
             return step, reason
-        for chunk in range(rank, at.chunks, size):
+        for chunk in range(at.chunks):
             take_step(room, at, chunk, learning_rate, train_output)
         step += 1
-        wait_for_all(shared, size)
+
+
+@njit(cache=True, nogil=True)
+def descend_together(
+    room, at, mask, teacher_energy, learning_rate, train_output, first_step, last_step, gradient_tol, loss_tol, stop, counters
+):
+    """Do as `descend`, to the same bits, in several threads that make the same call; `counters` as for `next_item`."""
+    while True:
+        phase, chunk = next_item(counters, at.chunks)
+        step, kind = first_step + phase // 4, phase % 4
+        if chunk < 0:
+            return step, counters[ENDED] - 1
+        if kind == 0:
+            sum_chunk(room, at, chunk)
+        elif kind == 1:
+            finish(room, at, chunk, mask, train_output)
+        elif kind == 3:
+            take_step(room, at, chunk, learning_rate, train_output)
+        elif chunk == 0:
+            loss, squares = loss_and_squares(room, at, teacher_energy)
+            reason = _reason(loss, math.sqrt(squares), step, last_step, gradient_tol, loss_tol, stop[0])
+            add_at_once(counters, ENDED, reason + 1)
+        add_at_once(counters, DONE, 1)
 
 
 @njit(cache=True)

@@ -57,7 +57,7 @@ def layout(students, teachers, dimension):
     """
     m, d = padded(students), padded(dimension)
     n = m + padded(teachers)
-    chunks = 1 if students < 256 else 4 if students < 2048 else 8
+    chunks = 1 if students < 256 else 8
     height, width = 16 if students <= 64 else 32 if students < 1024 else 64, 64
     outputs = 0
     norms = outputs + n

@@ -1,4 +1,4 @@
-"""A place where the threads of a team wait for each other."""
+"""Work that several threads share, so that none waits for one that has been put aside before it took on anything."""
 
 import os
 
@@ -8,43 +8,61 @@ from numba.core.cgutils import get_or_insert_function
 
 from lmctheory._compiled.vectors import compiled_as
 
-CAN_WAIT = not config.DISABLE_JIT  # type: ignore[attr-defined]  # a thread that waits in interpreted code would hold up the others
-SPINS = 2000  # looks at the counter, some microseconds, before the processor is offered to others
+CAN_SHARE = not config.DISABLE_JIT  # type: ignore[attr-defined]  # a thread that waits in interpreted code would hold up the others
+SPINS = 2000  # looks at the counters, some microseconds, before the processor is offered to others
+DONE, CLAIMED, ENDED = range(3)  # places of three counters, zero at the start
+_COUNTERS = types.Array(types.int64, 1, "C")
 
 
 @njit(nogil=True)
-def wait_for_all(shared, size):
-    """Return when all `size` threads of the team have called; ``shared[0]`` counts the calls, from 0 on."""
-    if size == 1:
-        return
-    awaited = (add_at_once(shared, 1) // size + 1) * size
+def next_item(counters, size):
+    """Return phase and number of an item which is then this thread's to do, or -1 for the number once the work has ended.
+
+    Phases of `size` items each follow each other: no item is given out before all of the phase before are done.
+    """
     spins = 0
-    while current(shared) < awaited:
+    while True:
+        phase = current(counters, DONE) // size
+        if current(counters, ENDED) > 0:
+            return phase, -1
+        claimed = current(counters, CLAIMED)
+        if claimed < (phase + 1) * size and replace(counters, CLAIMED, claimed, claimed + 1):
+            return phase, claimed - phase * size
         spins += 1
         if spins > SPINS:
             give_way()
 
 
-def add_at_once(shared, amount):
-    """Add to ``shared[0]`` in one step that all threads see in the same order, and return what it was."""
-    before = shared[0]
-    shared[0] += amount
-    return before
+def current(counters, place):
+    """Return a counter as other threads have left it."""
+    return counters[place]
 
 
-@compiled_as(add_at_once, types.int64, types.Array(types.int64, 1, "C"), types.int64)
-def _add_at_once(builder, shared, amount):
-    return builder.atomic_rmw("add", shared, amount, "seq_cst")
+@compiled_as(current, types.int64, _COUNTERS, types.int64)
+def _current(builder, counters, place):
+    return builder.load_atomic(builder.gep(counters, [place]), "seq_cst", 8)
 
 
-def current(shared):
-    """Return ``shared[0]`` as other threads have left it."""
-    return shared[0]
+def add_at_once(counters, place, amount):
+    """Add to a counter in one step, after all that this thread has written before."""
+    counters[place] += amount
 
 
-@compiled_as(current, types.int64, types.Array(types.int64, 1, "C"))
-def _current(builder, shared):
-    return builder.load_atomic(shared, "acquire", 8)
+@compiled_as(add_at_once, types.void, _COUNTERS, types.int64, types.int64)
+def _add_at_once(builder, counters, place, amount):
+    builder.atomic_rmw("add", builder.gep(counters, [place]), amount, "seq_cst")
+
+
+def replace(counters, place, expected, value):
+    """Set a counter to `value` if it is still as expected, in one step; return whether it was."""
+    counters[place] = value
+    return True
+
+
+@compiled_as(replace, types.boolean, _COUNTERS, types.int64, types.int64, types.int64)
+def _replace(builder, counters, place, expected, value):
+    found = builder.cmpxchg(builder.gep(counters, [place]), expected, value, "seq_cst", "seq_cst")
+    return builder.extract_value(found, 1)
 
 
 def give_way():

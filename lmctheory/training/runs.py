@@ -9,7 +9,7 @@ import numpy as np
 from lmctheory._checks import BoolArray, FloatArray, IntArray
 from lmctheory._compiled import descent as compiled
 from lmctheory._compiled.iterate import layout, load_iterate, load_previous, unload
-from lmctheory._compiled.teams import CAN_WAIT
+from lmctheory._compiled.teams import CAN_SHARE
 from lmctheory._parallel import call_as_team
 from lmctheory.networks import TwoLayerNet
 from lmctheory.objectives import PopulationLoss, SampleLoss, span_coordinates
@@ -128,16 +128,15 @@ class Run:
             return reason
         at = layout(self._m, len(self._X) - self._m, self._X.shape[1])
         room = np.zeros(at.size)
-        shared = np.zeros(24, dtype=np.int64)[8:]  # away from what other threads write: cache lines have 64 bytes
         load_iterate(room, at, self._X, self._c, self._m)
         load_previous(room, at, self._previous)
-        size = min(self._threads, at.chunks) if CAN_WAIT else 1
-        energy = self.population.teacher_energy
-
-        def descend(rank: int) -> tuple[int, int]:
-            return compiled.descend(room, at, self._kept, energy, self.rate, plan.train_output, *limits, stop, rank, size, shared)
-
-        self.step, reason = call_as_team(descend, size)[0]
+        size = min(self._threads, at.chunks) if CAN_SHARE else 1
+        given = room, at, self._kept, self.population.teacher_energy, self.rate, plan.train_output, *limits, stop
+        if size == 1:
+            self.step, reason = compiled.descend(*given)
+        else:
+            counters = np.zeros(3, dtype=np.int64)
+            self.step, reason = call_as_team(lambda: compiled.descend_together(*given, counters), size)
         unload(room, at, self._X, self._c, self._previous)
         return self._give_up() if reason == compiled.DIVERGED else reason
 

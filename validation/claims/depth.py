@@ -93,7 +93,8 @@ def _describe(depth: int, found: dict[tuple[int, str], Fall], ensembles: list[Im
     means = [e.barriers("modulo", "train", "loss").mean() for e in ensembles]
     peak = ensembles[means.index(max(means))].width
     return (
-        f"{depth} hidden layers: {', '.join(parts)}; O(m^-1/2) is {bound['train']} (training) and {bound['test']} (test). "
+        f"{depth} hidden layer{'s' if depth > 1 else ''}: {', '.join(parts)}; "
+        f"O(m^-1/2) is {bound['train']} (training) and {bound['test']} (test). "
         f"Highest at m={peak} of {', '.join(str(e.width) for e in ensembles)}; "
         f"at the widest permutations leave {' and '.join(left)}."
     )

@@ -89,7 +89,7 @@ def _describe(split: str, measure: str, found: Fall) -> str:
         f"{Measurement('exponent', whole.exponent, whole.interval)}, "
         f"{Measurement('upper half', upper.exponent, upper.interval)}, "
         f"{Measurement('curvature', whole.curvature, whole.curvature_interval)}; "
-        f"-1/2 is {'not excluded' if attained else 'excluded'}. "
+        f"the first interval {'holds' if attained else 'does not hold'} -1/2. "
         f"Permutations leave {found.shares.min():.0%} to {found.shares.max():.0%} of the barrier."
     )
 

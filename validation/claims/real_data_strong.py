@@ -49,9 +49,10 @@ def experiment(context: Context) -> Outcome:
         findings=[
             describe_images(context),
             *(_describe_gap(ensembles["true"], split) for split in SPLITS),
-            *(_describe(kind, split, f) for (kind, split), f in found.items()),
+            *(_describe(kind, split, f) + "." for (kind, split), f in found.items()),
             "Controls: "
-            + "; ".join(_describe(f"{kind}, {labels} labels", split, f) for (labels, kind, split), f in controls.items()),
+            + "; ".join(_describe(f"{kind}, {labels} labels", split, f) for (labels, kind, split), f in controls.items())
+            + ".",
         ],
         data={
             "images": image_set(context)["data"],
@@ -76,11 +77,8 @@ def decide(found: Fall) -> Verdict:
 
 
 def _describe(kind: str, split: str, found: Fall) -> str:
-    upper = found.fits[-1]
-    return (
-        f"{kind}, {split} loss: {Measurement('upper half', upper.exponent, upper.interval)}, "
-        f"{found.shares.min():.0%} to {found.shares.max():.0%} of the unaligned barrier."
-    )
+    upper = Measurement("upper half", found.fits[-1].exponent, found.fits[-1].interval) if found.fits else "no exponent"
+    return f"{kind}, {split} loss: {upper}, {found.shares.min():.0%} to {found.shares.max():.0%} of the unaligned barrier"
 
 
 def _describe_gap(ensembles: Sequence[ImageEnsemble], split: str) -> str:
