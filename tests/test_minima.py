@@ -273,4 +273,5 @@ def test_bad_input(call, message):
 def test_weights_of_tiny_concentration_do_not_underflow(seed):
     """Half of all gamma variables of parameter 1e-3 are below the smallest double; one weight in each class is then nearly 1."""
     minimum = lmc.sample_minimum(2, 4, "dirichlet", concentration=1e-3, rng=seed)
-    np.testing.assert_allclose(np.bincount(minimum.classes, minimum.weights), 1.0, rtol=1e-14)
+    present = minimum.classes >= 0
+    np.testing.assert_allclose(np.bincount(minimum.classes[present], minimum.weights[present]), [1.0, 1.0], rtol=1e-14)
