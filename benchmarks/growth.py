@@ -42,7 +42,7 @@ def _train(net: lmc.TwoLayerNet, M: int, steps: int) -> None:
 
 
 def _steps(contender: str, nets: dict[int, lmc.TwoLayerNet], M: int, repeats: int, large: int) -> list[Row]:
-    measurements = {str(x): per_step(lambda steps, net=net: _train(net, M, steps), aim=0.1) for x, net in nets.items()}
+    measurements = {str(x): per_step(lambda steps, net=net: _train(net, M, steps), aim=0.5) for x, net in nets.items()}
     samples = interleaved(measurements, repeats)
     return _rows(contender, {x: samples[str(x)] for x in nets}, large)
 
@@ -54,7 +54,10 @@ def _whole(contender: str, nets: dict[int, lmc.TwoLayerNet], repeats: int) -> li
 
 
 def _rows(contender: str, samples: dict[int, list[float]], large: int) -> list[Row]:
-    chosen = [x for x in samples if x >= large]
-    fit = lmc.fit_rate(chosen, [samples[x] for x in chosen], rng=0)
+    positive = {
+        x: [value for value in found if value > 0] for x, found in samples.items()
+    }  # differences of noisy calls may not be
+    chosen = [x for x, found in positive.items() if x >= large and len(found) > 1]
+    fit = lmc.fit_rate(chosen, [positive[x] for x in chosen], rng=0)
     note = f"exponent {fit.exponent:.2f} [{fit.interval[0]:.2f}, {fit.interval[1]:.2f}] from {chosen[0]} on"
     return [Row.of(x, contender, "us", [1e6 * value for value in found], x, note) for x, found in samples.items()]

@@ -267,3 +267,11 @@ def test_bad_input(call, message):
     with pytest.raises(lmc.InvalidInputError) as caught:
         call()
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_weights_of_tiny_concentration_do_not_underflow(seed):
+    """Half of all gamma variables of parameter 1e-3 are below the smallest double; one weight in each class is then nearly 1."""
+    minimum = lmc.sample_minimum(2, 4, "dirichlet", concentration=1e-3, rng=seed)
+    present = minimum.classes >= 0
+    np.testing.assert_allclose(np.bincount(minimum.classes[present], minimum.weights[present]), [1.0, 1.0], rtol=1e-14)

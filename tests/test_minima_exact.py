@@ -142,6 +142,17 @@ def test_the_loss_of_a_pairing_in_the_form_of_the_bounds():
                 checked += 1
 
 
+@pytest.mark.parametrize(("alpha", "expected"), [([0.5, 0.5], 1), ([0.2, 0.5], 2)])
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_one_order_of_equal_weights_is_left(alpha, expected, side):
+    """Two neurons of class 0 of one network against one neuron each of classes 1 and 2 of the other."""
+    pair, other = (np.array([0, 0]), np.array(alpha)), (np.array([1, 2]), np.array([0.3, 0.4]))
+    compatible = compatible_pairs(*pair, *other) if side == "a" else compatible_pairs(*other, *pair)
+    np.testing.assert_array_equal(compatible, compatible.T)
+    orders = [[0, 3], [1, 2]]  # pairs i * 2 + j of the identity and of the exchange
+    assert sum(compatible[np.ix_(order, order)].all() for order in orders) == expected
+
+
 weights = st.floats(1e-6, 1.0)
 
 
