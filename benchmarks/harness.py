@@ -83,8 +83,8 @@ def per_step(run: Callable[[int], object], aim: float = 0.15) -> Callable[[], fl
     fill about `aim` seconds, or as many as a call costs without them.
     """
     run(1)  # compiles
-    once, steps = seconds(lambda: run(1)), 1
-    while (elapsed := seconds(partial(run, 1 + steps)) - once) < aim / 4:
+    once, steps = min(seconds(lambda: run(1)) for _ in range(3)), 1
+    while (elapsed := min(seconds(partial(run, 1 + steps)) for _ in range(3)) - once) < aim / 4:  # one slow call is no long one
         steps *= 2
     steps = max(1, round(steps * max(aim, once) / elapsed))
 
