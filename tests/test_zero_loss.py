@@ -131,6 +131,7 @@ def test_width_for_two_pieces_to_a_common_centre_is_sharp(M, k):
     assert not star
     assert "integer programme" in star.reason
     assert lmc.star_center(lonely(M, k, m + 1), 2)
+    assert not lmc.star_center(lonely(M, k, m + 1))  # at one piece, unless two are asked for
 
 
 @given(st.integers(1, 9), st.integers(2, 7), st.integers(0, 2**32 - 1))

@@ -77,7 +77,9 @@ def run(arguments: Sequence[str]) -> int:
     unrecorded = [row.claim.name for row in rows if row.claim.on_images and context.mnist is not None]
     if unrecorded:
         out.print(f"no verdicts are recorded on MNIST: {', '.join(unrecorded)}", markup=False, soft_wrap=True)
-    out.print("\n".join(surprises) if surprises else f"all verdicts as recorded in {EXPECTED.name}", markup=False, soft_wrap=True)
+    recorded = "all verdicts" if not unrecorded else "all other verdicts"
+    if surprises or len(unrecorded) < len(rows):
+        out.print("\n".join(surprises) or f"{recorded} as recorded in {EXPECTED.name}", markup=False, soft_wrap=True)
     return UNEXPECTED if surprises else AS_EXPECTED
 
 
