@@ -167,6 +167,7 @@ def draw(title: str, rows: Sequence[Row], path: Path) -> None:
                 axes.bar(places, medians, width, yerr=(below, above), capsize=2, **style)
         if numeric:
             axes.set_xscale("log")
+            axes.set_xlabel("size, as named in the legend or the title")
         else:
             axes.set_xticks(range(len(cases)), cases)
         axes.set_yscale("log")
