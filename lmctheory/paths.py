@@ -10,6 +10,7 @@ import numpy as np
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
+from lmctheory.errors import InvalidInputError
 
 GRID_SIZE = 33
 KINDS = ("chord", "endpoint-mean", "midpoint")
@@ -47,6 +48,8 @@ def maximise_excess(losses: Losses, n_paths: int = 1, kind: str = "chord", grid_
     grid = np.linspace(0.0, 1.0, _checks.integer("grid_size", grid_size, 3))
     everything = np.arange(n_paths)
     values = losses(everything, np.tile(grid, (n_paths, 1)))
+    if not np.isfinite(values).all():
+        raise InvalidInputError(f"networks must have a finite loss on the whole path, got {values[~np.isfinite(values)][0]}")
     start, end = values[:, :1], values[:, -1:]
     if kind == "midpoint":
         half = np.full((n_paths, 1), 0.5)
@@ -57,7 +60,7 @@ def maximise_excess(losses: Losses, n_paths: int = 1, kind: str = "chord", grid_
         first, last = start[paths], end[paths]
         return losses(paths, ts) - ((1 - ts) * first + ts * last if kind == "chord" else (first + last) / 2)
 
-    on_grid = values - ((1 - grid) * start + grid * end if kind == "chord" else (start + end) / 2)
+    on_grid = chord_excess(values, grid) if kind == "chord" else values - (start + end) / 2
     if kind == "chord":
         on_grid[:, 0] = on_grid[:, -1] = 0.0  # exactly, by definition
     best = np.argmax(on_grid, axis=1)
@@ -69,6 +72,11 @@ def maximise_excess(losses: Losses, n_paths: int = 1, kind: str = "chord", grid_
         if refined[k] > heights[paths[k]] + rounding[paths[k]]:
             heights[paths[k]], positions[paths[k]] = refined[k], refined_positions[k]
     return PathMaxima(np.maximum(heights, 0.0), positions, grid, values)
+
+
+def chord_excess(losses: FloatArray, grid: FloatArray) -> FloatArray:
+    """Return ``L(t) - (1-t) L(0) - t L(1)`` of `losses` ``(..., T)`` at positions `grid` ``(T,)``, both ends included."""
+    return losses - ((1 - grid) * losses[..., :1] + grid * losses[..., -1:])
 
 
 def rounding_errors(floor: Losses, found: PathMaxima) -> FloatArray:

@@ -18,6 +18,7 @@ MINIMUM = lmc.Minimum([0, 0, 1], [0.5, 0.5, 1.0])
 LONGER = lmc.Minimum([0, 0, 1, -1], [0.5, 0.5, 1.0, 0.0])
 OTHER = lmc.Minimum([0, 1, 2], [1.0, 1.0, 1.0])
 HUGE = lmc.TwoLayerNet(np.ones((65, 3)))
+OVERFLOWING = lmc.TwoLayerNet(np.full((2, 3), 1e200))
 TWO_OUTPUTS = lmc.LayeredNet([[[1.0]], [[1.0], [0.0]]])
 LABELLED = lmc.DataLoss([[1.0], [2.0]], [0, 1])
 TWO = [[1.0, 2.0], [0.5, 1.0]]
@@ -112,7 +113,11 @@ CALLS = [
     (lambda: lmc.DataLoss([[1.0]], [-1]), "y", "from 0 on", "-1"),
     (lambda: lmc.DataLoss([[1.0]], [1.0, 2.0]), "y", "one target an input, 1", "2"),
     (lambda: lmc.DataLoss([[1.0]], [np.nan]), "y", "finite", "nan"),
-    (lambda: lmc.DataLoss([[1.0]], ["a"]), "y", "real numbers", "<U1"),
+    (lambda: lmc.DataLoss([[1.0]], ["a"]), "y", "real numbers", "'a'"),
+    (lambda: lmc.DataLoss([[1.0], [2.0]], [[1], [1, 2]]), "y", "real numbers", "[[1], [1, 2]]"),
+    (lambda: lmc.align(OVERFLOWING, OVERFLOWING), "networks", "products are finite", "overflow"),
+    (lambda: lmc.barrier(OVERFLOWING, OVERFLOWING, T), "networks", "finite loss on the whole path", "n"),  # inf or nan
+    (lambda: lmc.barrier(NET, OVERFLOWING, lmc.DataLoss(np.eye(3), np.ones(3))), "networks", "finite loss", "n"),
     (lambda: lmc.DataLoss([[1.0]], [2.0])(DEEP), "net", "d = 1", "d = 2"),
     (lambda: lmc.DataLoss([[1.0, 2.0]], [[2.0, 3.0]])(DEEP), "net", "one output a target, 2", "1"),
     (lambda: lmc.DataLoss([[1.0, 2.0]], [3], "error")(DEEP), "net", "an output for every class, 4", "1"),

@@ -26,12 +26,27 @@ class Verdict(StrEnum):
     REFUTED = "REFUTED"
     INCONCLUSIVE = "INCONCLUSIVE"
 
+    @property
+    def condition(self) -> bool | None:
+        """The verdict as a condition of another."""
+        return {Verdict.SUPPORTED: True, Verdict.REFUTED: False}.get(self)
+
     @staticmethod
     def of(*conditions: bool | None) -> Verdict:
         """Supported if all conditions hold, refuted if one is false, else inconclusive (None: undecided)."""
         if any(condition is False for condition in conditions):
             return Verdict.REFUTED
         return Verdict.SUPPORTED if all(conditions) else Verdict.INCONCLUSIVE
+
+
+def failing(cells: Iterable[tuple[object, dict[str, bool | None]]]) -> str:
+    """Return which named conditions fail in which cells, and which are undecided."""
+    found = [(f"{name} ({cell})", held) for cell, conditions in cells for name, held in conditions.items()]
+    words = (
+        f"{word}: {'; '.join(name for name, held in found if held is value) or 'none'}."
+        for value, word in ((False, "Failing"), (None, "Undecided"))
+    )
+    return " ".join(words)
 
 
 class Progress(Protocol):

@@ -78,10 +78,7 @@ def fall(
 
 def all_of(verdicts: Iterable[Verdict]) -> Verdict:
     """Return SUPPORTED if all are, REFUTED if one is."""
-    found = list(verdicts)
-    if Verdict.REFUTED in found:
-        return Verdict.REFUTED
-    return Verdict.SUPPORTED if set(found) == {Verdict.SUPPORTED} else Verdict.INCONCLUSIVE
+    return Verdict.of(*(verdict.condition for verdict in verdicts))
 
 
 def any_of(verdicts: Iterable[Verdict]) -> Verdict:

@@ -221,17 +221,3 @@ def record(sweep: ImageSweep) -> dict[str, Any]:
         "effective_share": along(sweep.effective / sweep.width),
         "learnt": sweep.learnt.mean(axis=0).tolist(),
     }
-
-
-def failing(sweeps: Sequence[ImageSweep], conditions: Sequence[dict[str, bool | None]]) -> str:
-    """Return which conditions fail in which cells, and which are undecided."""
-    words = []
-    for value, word in ((False, "Failing"), (None, "Undecided")):
-        names = [
-            f"{name} ({sweep})"
-            for sweep, condition in zip(sweeps, conditions, strict=True)
-            for name, held in condition.items()
-            if held is value
-        ]
-        words.append(f"{word}: {'; '.join(names) or 'none'}.")
-    return " ".join(words)

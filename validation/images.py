@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import lmctheory as lmc
+from lmctheory.paths import chord_excess
 from validation.blocks import joined, joined_pairs, sweep_in_blocks
 from validation.claim import Context, as_json
 
@@ -218,7 +219,7 @@ def curves(net_a: lmc.LayeredNet, net_b: lmc.LayeredNet, losses: Losses) -> np.n
 
 def chord_heights(paths: np.ndarray) -> np.ndarray:
     """Return the highest excess over the chord of losses ``(..., T)`` at `POSITIONS`; what is within rounding is zero."""
-    heights = (paths - (1 - POSITIONS) * paths[..., :1] - POSITIONS * paths[..., -1:]).max(axis=-1)
+    heights = chord_excess(paths, POSITIONS).max(axis=-1)
     return np.where(heights > 4 * np.finfo(float).eps * np.abs(paths).max(axis=-1), heights, 0.0)
 
 

@@ -12,6 +12,7 @@ from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray, Rng
 from lmctheory.alignment.alignment import Alignment
 from lmctheory.alignment.similarity import Similarity, identity, join, similarity_of
+from lmctheory.errors import InvalidInputError
 from lmctheory.networks import Network
 from lmctheory.objectives import Objective
 
@@ -82,6 +83,8 @@ def maximise(similarity: Similarity, method: str, n_orders: int, rng: Rng) -> As
 
 def assign(similarities: FloatArray) -> IntArray:
     """Return the permutation of the highest sum, by linear assignment."""
+    if not np.isfinite(similarities).all():
+        raise InvalidInputError("networks must have weights whose products are finite, got an overflow in their similarity")
     return np.asarray(linear_sum_assignment(similarities, maximize=True)[1])
 
 

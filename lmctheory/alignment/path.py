@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lmctheory._checks import FloatArray, IntArray
 from lmctheory.networks import Network
 from lmctheory.objectives import Objective
-from lmctheory.paths import maximise_excess, rounding_errors
+from lmctheory.paths import chord_excess, maximise_excess, rounding_errors
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Path:
     @property
     def excess(self) -> FloatArray:
         """The excess over the chord on the grid."""
-        return self.losses - (1 - self.grid) * self.losses[0] - self.grid * self.losses[-1]
+        return chord_excess(self.losses, self.grid)
 
 
 def path_under(loss: Objective, net_a: Network, net_b: Network, permutation: IntArray, grid_size: int) -> Path:

@@ -32,7 +32,7 @@ def about(path: str) -> Iterator[None]:
     try:
         yield
     except InvalidInputError as error:
-        raise InvalidInputError(f"{path}: {error}") from None
+        raise (error if str(error).startswith(path) else InvalidInputError(f"{path}: {error}")) from None
     except CertificateError as error:
         raise CertificateError(f"{path}: refused: {error}") from None
     except OSError as error:

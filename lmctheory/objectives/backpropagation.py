@@ -24,8 +24,8 @@ class MeanLoss(Protocol):
     def terms(self, outputs: FloatArray, rows: slice) -> FloatArray:
         """Return the loss at each of the inputs `rows`, shape ``(n',)``."""
 
-    def slopes(self, outputs: FloatArray, rows: slice) -> FloatArray | None:
-        """Return the gradient of each term with respect to its outputs, ``(n', k)``; None if there is none."""
+    def slopes(self, outputs: FloatArray, rows: slice) -> FloatArray:
+        """Return the gradient of each term with respect to its outputs, ``(n', k)``."""
 
     def slope_changes(self, outputs: FloatArray, changes: FloatArray) -> FloatArray:
         """Return the Hessian of each term with respect to its outputs, times the `changes` ``(n', k)`` of these."""
@@ -113,9 +113,8 @@ class Backpropagation:
         X = self.loss.X[rows]
         layers = (X, *self.net.hidden(X))
         outputs = layers[-1] @ self.net.weights[-1].T + self.net.biases[-1]
-        n, slopes = len(self.loss.X), self.loss.slopes(outputs, rows)
-        assert slopes is not None
-        errors = [slopes / n]
+        n = len(self.loss.X)
+        errors = [self.loss.slopes(outputs, rows) / n]
         for W, h in zip(self.net.weights[:0:-1], layers[:0:-1], strict=True):
             errors.append((errors[-1] @ W) * (h > 0))
         return Pass(float(self.loss.terms(outputs, rows).sum() / n), layers, outputs, tuple(errors[::-1]))

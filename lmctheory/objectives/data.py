@@ -54,7 +54,10 @@ class DataLoss:
     def __init__(self, X: ArrayLike, y: ArrayLike, loss: str = "squared") -> None:
         self.X = _checks.real_array("X", X, 2)
         self.loss = _checks.choice("loss", loss, LOSSES)
-        targets = np.asarray(y)
+        try:
+            targets = np.asarray(y)
+        except ValueError:  # ragged
+            targets = np.empty((0, 0, 0))
         self.labels: IntArray | None = None
         if targets.dtype.kind in "iu" and targets.ndim == 1:
             self.labels = _checks.integer_array("y", targets, (len(self.X),))
@@ -63,7 +66,7 @@ class DataLoss:
         else:
             if loss != "squared":
                 raise InvalidInputError(f"y must hold integer class labels with loss={loss!r}, got {_checks.describe(y)}")
-            self.targets = _checks.real_array("y", targets, targets.ndim if targets.ndim in (1, 2) else 2)
+            self.targets = _checks.real_array("y", y, targets.ndim if targets.ndim in (1, 2) else 2)
             if len(self.targets) != len(self.X):
                 raise InvalidInputError(f"y must have one target an input, {len(self.X)}, got {len(self.targets)}")
             self.targets = self.targets.reshape(len(self.X), -1)

@@ -74,8 +74,7 @@ def decide(rows: Sequence[dict[str, Any]], fits: Sequence[lmc.RateFit]) -> Verdi
     for row in rows:
         checked = row["accepted"][~np.isnan(row["accepted"])]
         conditions += [bool(row["closed"].all()) or None, bool(checked.all()), agree(row["lower"], row["upper"], row["exact"])]
-    fall = {Verdict.SUPPORTED: True, Verdict.REFUTED: False, Verdict.INCONCLUSIVE: None}[rate.decide(fits)]
-    return Verdict.of(*conditions, fall)
+    return Verdict.of(*conditions, rate.decide(fits).condition)
 
 
 def _fits(context: Context, rows: Sequence[dict[str, Any]], quantity: str) -> list[lmc.RateFit]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
-from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
+from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json, failing
 from validation.rate_sweeps import LOSS_TOL, RateSweep, threshold_sweeps, without_dead
 
 TOLERANCE = 0.01  # of the bound 2 / rate
@@ -36,7 +36,12 @@ def experiment(context: Context) -> Outcome:
             Measurement("largest rate * sharpness", float(settled.max())),
             Measurement("mean above the threshold", float(above.mean())),
         ],
-        findings=[_failing(sweeps, conditions), _near(sweeps), _as_it_stands(sweeps), _beyond_the_bound(sweeps)],
+        findings=[
+            failing(zip(map(_cell, sweeps), conditions, strict=True)),
+            _near(sweeps),
+            _as_it_stands(sweeps),
+            _beyond_the_bound(sweeps),
+        ],
         data={
             "paths": as_json(paths),
             "cells": [
@@ -107,19 +112,6 @@ def sharpness_path(seed: int, M: int, d: int, width: int, rate: float) -> dict[s
 
 def _cell(sweep: RateSweep) -> str:
     return f"M={sweep.M}, d={sweep.d}, m={sweep.width}"
-
-
-def _failing(sweeps: Sequence[RateSweep], conditions: Sequence[dict[str, bool | None]]) -> str:
-    found = []
-    for value, word in ((False, "Failing"), (None, "Undecided")):
-        names = [
-            f"{name} ({_cell(sweep)})"
-            for sweep, condition in zip(sweeps, conditions, strict=True)
-            for name, held in condition.items()
-            if held is value
-        ]
-        found.append(f"{word}: {'; '.join(names) or 'none'}.")
-    return " ".join(found)
 
 
 def _near(sweeps: Sequence[RateSweep]) -> str:

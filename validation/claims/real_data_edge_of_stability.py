@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from validation.broken_line import BrokenLine
-from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
+from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json, failing
 from validation.claims.real_data_sparsity import as_if_larger
 from validation.image_sweeps import (
     LARGE,
@@ -15,7 +15,6 @@ from validation.image_sweeps import (
     ImageSweep,
     deciding_sweeps,
     describe_training,
-    failing,
     mean_and_interval,
     other_sweeps,
     record,
@@ -42,7 +41,7 @@ def experiment(context: Context) -> Outcome:
         ],
         findings=[
             describe_training(context),
-            failing(sweeps, conditions),
+            failing(zip(sweeps, conditions, strict=True)),
             *(_describe(*one) for one in zip([*sweeps, *others], [*lines, *other_lines], strict=True)),
             _demanded(sweeps),
         ],

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from validation.broken_line import BrokenLine
-from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
+from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json, failing
 from validation.image_sweeps import (
     LARGE,
     NEAR,
@@ -15,7 +15,6 @@ from validation.image_sweeps import (
     ImageSweep,
     deciding_sweeps,
     describe_training,
-    failing,
     mean_and_interval,
     other_sweeps,
     record,
@@ -45,7 +44,7 @@ def experiment(context: Context) -> Outcome:
         ],
         findings=[
             describe_training(context),
-            failing(sweeps, conditions),
+            failing(zip(sweeps, conditions, strict=True)),
             *(_describe(*one) for one in zip([*sweeps, *others], [*lines, *other_lines], strict=True)),
         ],
         data={

@@ -11,9 +11,10 @@ import numpy as np
 from scipy.optimize import brentq
 
 import lmctheory as lmc
-from lmctheory.errors import CertificateError, NotCertifiedError
+from lmctheory.errors import NotCertifiedError
 from lmctheory.training.polishing import polish
 from validation.blocks import joined, sweep_in_blocks
+from validation.certified_pairs import is_accepted
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
 from validation.claims.two_piece_connectivity import interval
 from validation.experiments import GLOBAL_LOSS
@@ -108,16 +109,8 @@ def _certified(net: lmc.TwoLayerNet, teacher: lmc.TwoLayerNet) -> Iterator[lmc.L
 def _row(certificate: lmc.LocalMinimumCertificate) -> list[float]:
     """Return the numbers of a certificate, the loss rounded outwards, and whether its checker confirms it."""
     ends = np.nextafter(float(certificate.loss.lower), -np.inf), np.nextafter(float(certificate.loss.upper), np.inf)
-    confirmed = certificate.is_spurious and _is_confirmed(certificate)
+    confirmed = certificate.is_spurious and is_accepted(certificate)
     return [*ends, certificate.radius, certificate.distance, certificate.curvature, confirmed]
-
-
-def _is_confirmed(certificate: lmc.LocalMinimumCertificate) -> bool:
-    try:
-        lmc.verify_certificate(certificate)
-    except CertificateError:
-        return False
-    return True
 
 
 def non_minima(minimum: lmc.TwoLayerNet, teacher: lmc.TwoLayerNet) -> list[tuple[lmc.TwoLayerNet, lmc.TwoLayerNet]]:
