@@ -60,7 +60,7 @@ def descend(room, at, mask, teacher_energy, learning_rate, train_output, first_s
     The `room`, laid out by `at`, holds the iterate. Without `train_output` the output weights stay, and unless it is empty
     weights outside the boolean `mask` ``(m, d)`` stay. A tolerance below 0 never stops. `stop` ``(1,)`` is read every step, and
     another thread may set it. A diverged run ends one step too late: its last iterate of finite loss is the one before. Taking
-    the steps in several calls changes no bit.
+    the steps once more, or in several calls, changes no bit.
     """
     step = first_step
     while True:
@@ -76,14 +76,15 @@ def descend(room, at, mask, teacher_energy, learning_rate, train_output, first_s
 
 @njit(cache=True, nogil=True)
 def descend_together(
-    room, at, mask, teacher_energy, learning_rate, train_output, first_step, last_step, gradient_tol, loss_tol, stop, counters
-):
-    """Do as `descend`, to the same bits, in several threads that make the same call; `counters` as for `next_item`."""
+    room, at, mask, teacher_energy, learning_rate, train_output, first_step, last_step, gradient_tol, loss_tol, stop,
+    counters, preferred,
+):  # fmt: skip
+    """Do as `descend`, to the same bits, in several threads that call it; `counters` and `preferred` as for `next_item`."""
     while True:
-        count, item = next_item(counters, at.items)
+        count, item = next_item(counters, at.items, preferred)
+        if item < 0:  # in the phase that ended the work, or right after it
+            return first_step + (count - 1) // (at.blocks + 1), counters[ENDED] - 1
         step, phase = first_step + count // (at.blocks + 1), count % (at.blocks + 1)
-        if item < 0:
-            return step, counters[ENDED] - 1
         if phase < at.blocks:
             do_item(room, at, phase, item, mask, learning_rate, train_output, step > first_step)
         elif item == 0:

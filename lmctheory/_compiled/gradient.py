@@ -195,18 +195,15 @@ def _finish(room, at, block, mask, outputs_too):
 
 @njit(inline="always")
 def _take_step(room, at, block, learning_rate, train_output):
-    """Keep the iterate in `previous`, subtract `learning_rate` times the gradient."""
+    """Subtract `learning_rate` times the gradient."""
     start, stop = _extent(at, block)
     rate = splat(learning_rate)
     for k in range(0, at.d, LANES):
         for i in range(start, stop):
-            place, own = at.weights + k * at.n + i * LANES, k * at.m + i * LANES
-            weights = load(room, place)
-            store(room, at.previous + own, weights)
-            store(room, place, weights - rate * load(room, at.gradient + own))
+            place = at.weights + k * at.n + i * LANES
+            store(room, place, load(room, place) - rate * load(room, at.gradient + k * at.m + i * LANES))
     if train_output:
         for i in range(start, stop):
-            room[at.previous_outputs + i] = room[at.outputs + i]
             room[at.outputs + i] -= learning_rate * room[at.output_gradient + i]
     prepare(room, at, start, stop)
 

@@ -38,11 +38,9 @@ class Layout(NamedTuple):
     mass: int  # c_i |x_i|
     shares: int  # the mass, twice for teachers
     output_gradient: int  # of m students
-    previous_outputs: int
     weights: int  # n neurons in panels of dimensions
     scaled: int  # c_i x_i, in panels of dimensions
     units: int  # in panels of neurons
-    previous: int  # m neurons in panels of dimensions
     gradient: int  # of m students in panels of dimensions; before it is finished, the sum of (pi - p_ij) c_j x_j
     radial: int  # sum_j mass_j sin p_ij, of m students
     losses: int  # of each block
@@ -68,20 +66,18 @@ def layout(students, teachers, dimension):
     mass = inverse_norms + n
     shares = mass + n
     output_gradient = shares + n
-    previous_outputs = output_gradient + m
-    weights = previous_outputs + m
+    weights = output_gradient + m
     scaled = weights + n * d
     units = scaled + n * d
-    previous = units + n * d
-    gradient = previous + m * d
+    gradient = units + n * d
     radial = gradient + m * d
     losses = radial + m
     squares = losses + padded(blocks)
     tiles = squares + padded(blocks)
     size = tiles + items * height * width
     return Layout(
-        m, n, d, blocks, items, height, width, outputs, norms, inverse_norms, mass, shares, output_gradient, previous_outputs,
-        weights, scaled, units, previous, gradient, radial, losses, squares, tiles, size,
+        m, n, d, blocks, items, height, width, outputs, norms, inverse_norms, mass, shares, output_gradient, weights,
+        scaled, units, gradient, radial, losses, squares, tiles, size,
     )  # fmt: skip
 
 
@@ -156,19 +152,9 @@ def _scaled_norm(room, at, row):
 
 
 @njit(cache=True, nogil=True)
-def load_previous(room, at, previous):
-    """Put the iterate before into the room, from `previous` ``(m, d + 1)``, outputs last."""
-    for i in range(previous.shape[0]):
-        for k in range(previous.shape[1] - 1):
-            room[entry(at.previous, at.m, i, k)] = previous[i, k]
-        room[at.previous_outputs + i] = previous[i, -1]
-
-
-@njit(cache=True, nogil=True)
-def unload(room, at, X, c, previous):
-    """Copy the iterate into ``X = [W; V]`` and ``c = (a, -b)``, the one before into `previous` ``(m, d + 1)``, outputs last."""
-    for i in range(previous.shape[0]):
+def unload(room, at, X, c, m):
+    """Copy the m students into ``X = [W; V]`` and ``c = (a, -b)``."""
+    for i in range(m):
         for k in range(X.shape[1]):
             X[i, k] = room[entry(at.weights, at.n, i, k)]
-            previous[i, k] = room[entry(at.previous, at.m, i, k)]
-        c[i], previous[i, -1] = room[at.outputs + i], room[at.previous_outputs + i]
+        c[i] = room[at.outputs + i]
