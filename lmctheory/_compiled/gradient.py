@@ -45,7 +45,9 @@ def do_item(room, at, phase, item, mask, learning_rate, train_output, move):
     """
     last = phase == at.blocks - 1
     for turn in range(2 if last and at.blocks > 1 else 1):
-        block, other = (2 * item + turn, 2 * item + turn) if last else _partners(at.blocks, phase, item)
+        block, other = _partners(at.blocks, 0 if last else phase, item)
+        if last:  # the same blocks as in the first phase, where those that are finished here take their step
+            block = other = other if turn else block
         if phase == 0:
             for member in range(1 if block == other else 2):
                 _start(room, at, other if member else block, learning_rate, train_output, move)
@@ -57,7 +59,7 @@ def do_item(room, at, phase, item, mask, learning_rate, train_output, move):
 @njit(inline="always")
 def _partners(blocks, phase, item):
     """Return two blocks that meet: the last stays in its place, the others move around a circle."""
-    circle = blocks - 1
+    circle = max(blocks - 1, 1)
     return (blocks - 1 if item == 0 else (phase + item) % circle), (phase - item) % circle
 
 
@@ -166,18 +168,31 @@ def _finish(room, at, block, mask, outputs_too):
     Entries outside `mask` are set to zero, unless it is empty. Gradients of zero neurons are zero.
     """
     start, stop = _extent(at, block)
-    for i in range(start, stop):
-        room[at.radial + i] *= room[at.inverse_norms + i]
-        room[at.output_gradient + i] = 0.0
+    for i in range(start, stop, LANES):
+        store(room, at.radial + i, load(room, at.radial + i) * load(room, at.inverse_norms + i))
+        store(room, at.output_gradient + i, splat(0.0))
+    squares = splat(0.0)
     for k in range(0, at.d, LANES):
         for i in range(start, stop):
             place = at.gradient + k * at.m + i * LANES
             weights = load(room, at.weights + k * at.n + i * LANES)
             summed = fma(splat(room[at.radial + i]), weights, load(room, place))
-            alive = 1.0 / math.pi if room[at.norms + i] > 0.0 else 0.0
-            store(room, place, splat(room[at.outputs + i] * alive) * summed)
+            entries = splat(room[at.factors + i]) * summed
+            store(room, place, entries)
+            squares = fma(entries, entries, squares)
             if outputs_too:
-                room[at.output_gradient + i] += alive * total(weights * summed)
+                room[at.output_gradient + i] += total(weights * summed) / math.pi
+    if mask.shape[0] > 0:
+        squares = _keep(room, at, start, stop, mask)
+    for i in range(start, stop, LANES):
+        entries = load(room, at.output_gradient + i)
+        squares = fma(entries, entries, squares)
+    room[at.squares + block] = total(squares)
+
+
+@njit(inline="always")
+def _keep(room, at, start, stop, mask):
+    """Set entries of the gradient outside `mask` to zero; return the sums of the squares left."""
     for i in range(start, min(stop, mask.shape[0])):
         for k in range(mask.shape[1]):
             if not mask[i, k]:
@@ -187,10 +202,7 @@ def _finish(room, at, block, mask, outputs_too):
         for i in range(start, stop):
             entries = load(room, at.gradient + k * at.m + i * LANES)
             squares = fma(entries, entries, squares)
-    for i in range(start, stop, LANES):
-        entries = load(room, at.output_gradient + i)
-        squares = fma(entries, entries, squares)
-    room[at.squares + block] = total(squares)
+    return squares
 
 
 @njit(inline="always")

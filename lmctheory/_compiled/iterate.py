@@ -37,6 +37,7 @@ class Layout(NamedTuple):
     inverse_norms: int
     mass: int  # c_i |x_i|
     shares: int  # the mass, twice for teachers
+    factors: int  # c_i / pi, 0 for zero neurons
     output_gradient: int  # of m students
     weights: int  # n neurons in panels of dimensions
     scaled: int  # c_i x_i, in panels of dimensions
@@ -59,13 +60,14 @@ def layout(students, teachers, dimension):
     n = m + padded(teachers)
     blocks = 1 if students < 256 else 8 if students < 1024 else 16
     items = max(blocks // 2, 1)
-    height, width = 16 if students <= 64 else 32 if students < 1024 else 64, 64
+    height, width = 8 if students < 256 else 16, 64
     outputs = 0
     norms = outputs + n
     inverse_norms = norms + n
     mass = inverse_norms + n
     shares = mass + n
-    output_gradient = shares + n
+    factors = shares + n
+    output_gradient = factors + n
     weights = output_gradient + m
     scaled = weights + n * d
     units = scaled + n * d
@@ -76,7 +78,7 @@ def layout(students, teachers, dimension):
     tiles = squares + padded(blocks)
     size = tiles + items * height * width
     return Layout(
-        m, n, d, blocks, items, height, width, outputs, norms, inverse_norms, mass, shares, output_gradient, weights,
+        m, n, d, blocks, items, height, width, outputs, norms, inverse_norms, mass, shares, factors, output_gradient, weights,
         scaled, units, gradient, radial, losses, squares, tiles, size,
     )  # fmt: skip
 
@@ -128,6 +130,7 @@ def prepare(room, at, start, stop):
         mass = outputs * norms
         store(room, at.inverse_norms + i, inverse)
         store(room, at.mass + i, mass)
+        store(room, at.factors + i, alive * outputs * splat(1.0 / math.pi))
         store(room, at.shares + i, mass if i < at.m else mass + mass)
         for k in range(at.d):
             store(room, panel + k * LANES, inverse * load(room, panel + k * LANES))
