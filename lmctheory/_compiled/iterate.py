@@ -20,14 +20,16 @@ TINY = np.finfo(np.float64).tiny
 class Layout(NamedTuple):
     """Sizes of a problem, and where in one flat array, the room, each of its parts starts.
 
-    There are n neurons in d dimensions, the first m of them students, all with padding. Sums are taken in `chunks`, by the width
-    alone, so that the number of threads changes no bit. Numbers, unlike arrays in a tuple, cost no counting of references.
+    There are n neurons in d dimensions, the first m of them students, all with padding. Students fall into blocks, 1 or an even
+    number by the width alone; threads work on different pairs of blocks at a time, of which there are `items`. Numbers, unlike
+    arrays in a tuple, cost no counting of references.
     """
 
     m: int
     n: int
     d: int
-    chunks: int
+    blocks: int
+    items: int
     height: int  # rows and columns of a tile
     width: int
     outputs: int  # c_i
@@ -41,11 +43,11 @@ class Layout(NamedTuple):
     scaled: int  # c_i x_i, in panels of dimensions
     units: int  # in panels of neurons
     previous: int  # m neurons in panels of dimensions
-    sums: int  # in panels of dimensions, m neurons for each chunk; the first become the gradient
-    radial: int  # sum_j mass_j sin p_ij, of m students for each chunk
-    losses: int  # of each chunk
-    squares: int  # of the gradient, of each chunk's share of students
-    tiles: int  # one a chunk
+    gradient: int  # of m students in panels of dimensions; before it is finished, the sum of (pi - p_ij) c_j x_j
+    radial: int  # sum_j mass_j sin p_ij, of m students
+    losses: int  # of each block
+    squares: int  # of the gradient, of each block
+    tiles: int  # one an item
     size: int
 
 
@@ -57,7 +59,8 @@ def layout(students, teachers, dimension):
     """
     m, d = padded(students), padded(dimension)
     n = m + padded(teachers)
-    chunks = 1 if students < 256 else 8
+    blocks = 1 if students < 256 else 8 if students < 1024 else 16
+    items = max(blocks // 2, 1)
     height, width = 16 if students <= 64 else 32 if students < 1024 else 64, 64
     outputs = 0
     norms = outputs + n
@@ -70,15 +73,15 @@ def layout(students, teachers, dimension):
     scaled = weights + n * d
     units = scaled + n * d
     previous = units + n * d
-    sums = previous + m * d
-    radial = sums + chunks * m * d
-    losses = radial + chunks * m
-    squares = losses + padded(chunks)
-    tiles = squares + padded(chunks)
-    size = tiles + chunks * height * width
+    gradient = previous + m * d
+    radial = gradient + m * d
+    losses = radial + m
+    squares = losses + padded(blocks)
+    tiles = squares + padded(blocks)
+    size = tiles + items * height * width
     return Layout(
-        m, n, d, chunks, height, width, outputs, norms, inverse_norms, mass, shares, output_gradient, previous_outputs,
-        weights, scaled, units, previous, sums, radial, losses, squares, tiles, size,
+        m, n, d, blocks, items, height, width, outputs, norms, inverse_norms, mass, shares, output_gradient, previous_outputs,
+        weights, scaled, units, previous, gradient, radial, losses, squares, tiles, size,
     )  # fmt: skip
 
 

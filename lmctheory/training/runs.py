@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from lmctheory._checks import BoolArray, FloatArray, IntArray
 from lmctheory._compiled import descent as compiled
-from lmctheory._compiled.iterate import layout, load_iterate, load_previous, unload
+from lmctheory._compiled.iterate import Layout, layout, load_iterate, load_previous, unload
 from lmctheory._compiled.teams import CAN_SHARE
 from lmctheory._parallel import call_as_team
 from lmctheory.networks import TwoLayerNet
@@ -126,11 +127,10 @@ class Run:
                 self._X, self._c, self._m, self._kept, self._points, self.rate, plan.train_output, *limits, self._previous, stop
             )
             return reason
-        at = layout(self._m, len(self._X) - self._m, self._X.shape[1])
-        room = np.zeros(at.size)
+        room, at = self._room
         load_iterate(room, at, self._X, self._c, self._m)
         load_previous(room, at, self._previous)
-        size = min(self._threads, at.chunks) if CAN_SHARE else 1
+        size = min(self._threads, at.items) if CAN_SHARE else 1
         given = room, at, self._kept, self.population.teacher_energy, self.rate, plan.train_output, *limits, stop
         if size == 1:
             self.step, reason = compiled.descend(*given)
@@ -139,6 +139,11 @@ class Run:
             self.step, reason = call_as_team(lambda: compiled.descend_together(*given, counters), size)
         unload(room, at, self._X, self._c, self._previous)
         return self._give_up() if reason == compiled.DIVERGED else reason
+
+    @cached_property
+    def _room(self) -> tuple[FloatArray, Layout]:
+        at = layout(self._m, len(self._X) - self._m, self._X.shape[1])
+        return np.zeros(at.size), at
 
     def _follow_batches(self, until: int, stop: np.ndarray) -> int:
         reason = compiled.MAX_STEPS
