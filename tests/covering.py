@@ -93,7 +93,12 @@ def record(name: str, copy: Path, kept: Path) -> dict:
 
 
 def statement_lines(source: str, line: int) -> range:
-    """Return the lines of the innermost statement around a line; of a compound statement only those before its body."""
+    r"""Return the lines of the innermost statement around a line; of a compound statement only those before its body.
+
+    >>> source = "def f(x,\n      y=1):\n    return (x +\n            y)"
+    >>> [statement_lines(source, line) for line in (1, 2, 3, 4)]
+    [range(1, 3), range(1, 3), range(3, 5), range(3, 5)]
+    """
     found = range(line, line + 1)
     for node in ast.walk(ast.parse(source)):  # outer statements come first
         if isinstance(node, ast.stmt | ast.ExceptHandler) and node.lineno <= line <= node.end_lineno:
