@@ -76,7 +76,7 @@ def interleaved(measurements: Mapping[str, Callable[[], float]], repeats: int) -
     return samples
 
 
-def per_step(run: Callable[[int], object], short: int = 1, aim: float = 0.15) -> Callable[[], float]:
+def per_step(run: Callable[[int], object], short: int = 1, aim: float = 0.3) -> Callable[[], float]:
     """Return a measurement of the seconds that one step of ``run(steps)`` takes.
 
     It is the difference of a long call and one of `short` steps, which removes what each call costs beside its steps; these
