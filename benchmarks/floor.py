@@ -17,7 +17,7 @@ from numba import njit
 import lmctheory as lmc
 from benchmarks.gradient_step import BATCH, SIZES
 from benchmarks.harness import Options, Row, interleaved, per_step, seconds
-from benchmarks.steps import RATE
+from benchmarks.steps import RATE, SHORT
 from lmctheory._compiled.angles import COEFFICIENTS
 from lmctheory._compiled.vectors import LANES, ROWS, add_product, load, polynomial, root, splat, store
 from lmctheory._parallel import blas, thread_count
@@ -41,7 +41,7 @@ def _measure_size(size: tuple[int, int, int], repeats: int) -> list[Row]:
     contenders = {"ours": nets[:1]} if m > 512 else {"ours": nets[:1], f"ours, batch of {BATCH}": nets}
 
     def steps_of(chosen: list[lmc.TwoLayerNet]) -> Callable[[], float]:
-        return per_step(lambda steps: lmc.train(teacher, init=chosen, learning_rate=RATE, max_steps=steps, gradient_tol=0))
+        return per_step(lambda steps: lmc.train(teacher, init=chosen, learning_rate=RATE, max_steps=steps, gradient_tol=0), SHORT)
 
     left, right = np.random.default_rng(1).normal(size=(2, BLAS_SIZE, BLAS_SIZE))
     blas()  # two threads or more only where nothing holds them to one

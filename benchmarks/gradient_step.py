@@ -8,7 +8,7 @@ import numpy as np
 
 import lmctheory as lmc
 from benchmarks.harness import Options, Row, installed, interleaved, per_step
-from benchmarks.steps import RATE, Run, jax_steps, numpy_steps, torch_steps
+from benchmarks.steps import RATE, SHORT, Run, jax_steps, numpy_steps, torch_steps
 
 TITLE = "one gradient step on the population loss, (m, M, d), time per network"
 SIZES = ((8, 4, 8), (32, 8, 16), (128, 16, 32), (512, 16, 64), (2048, 32, 128))
@@ -49,7 +49,9 @@ def _measure_size(size: tuple[int, int, int], repeats: int) -> list[Row]:
         contenders = {name: run for name, run in contenders.items() if "vmap" not in name}
     contenders, failures = _that_run(contenders)
     rows += [Row.missing(size, name, "us", why) for name, why in failures.items()]
-    samples = interleaved({name: per_step(run) for name, run in contenders.items()}, repeats)
+    samples = interleaved(
+        {name: per_step(run, SHORT if name in (OURS, OUR_BATCH) else 1) for name, run in contenders.items()}, repeats
+    )
     networks = {name: len(nets) if name == OUR_BATCH or "vmap" in name else 1 for name in samples}
     times = {name: [1e6 * value / networks[name] for value in values] for name, values in samples.items()}
     return [Row.of(size, name, "us", values, x=m) for name, values in times.items()] + rows + _ratios(size, times)

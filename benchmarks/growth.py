@@ -6,12 +6,12 @@ import numpy as np
 
 import lmctheory as lmc
 from benchmarks.harness import Options, Row, interleaved, per_step, seconds
+from benchmarks.steps import RATE, SHORT
 
 TITLE = "growth of the time with the width (M = 8, d = 16) and the dimension (m = 32, M = 8)"
 WIDTHS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 DIMENSIONS = (8, 30, 100, 300, 1000, 10_000, 100_000)
 LARGE = 256  # widths from here on, and dimensions from m + M on, show the exponent
-RATE = 1e-6
 
 
 def measure(options: Options) -> list[Row]:
@@ -42,7 +42,7 @@ def _train(net: lmc.TwoLayerNet, M: int, steps: int) -> None:
 
 
 def _steps(contender: str, nets: dict[int, lmc.TwoLayerNet], M: int, repeats: int, large: int) -> list[Row]:
-    measurements = {str(x): per_step(lambda steps, net=net: _train(net, M, steps), aim=0.5) for x, net in nets.items()}
+    measurements = {str(x): per_step(lambda steps, net=net: _train(net, M, steps), SHORT, aim=0.5) for x, net in nets.items()}
     samples = interleaved(measurements, repeats)
     return _rows(contender, {x: samples[str(x)] for x in nets}, large)
 

@@ -76,21 +76,23 @@ def interleaved(measurements: Mapping[str, Callable[[], float]], repeats: int) -
     return samples
 
 
-def per_step(run: Callable[[int], object], aim: float = 0.15) -> Callable[[], float]:
+def per_step(run: Callable[[int], object], short: int = 1, aim: float = 0.15) -> Callable[[], float]:
     """Return a measurement of the seconds that one step of ``run(steps)`` takes.
 
-    It is the difference of a long call and a call of one step, which removes what each call costs beside its steps; these
-    fill about `aim` seconds, or as many as a call costs without them.
+    It is the difference of a long call and one of `short` steps, which removes what each call costs beside its steps; these
+    fill about `aim` seconds, or as many as the short call takes.
     """
     run(1)  # compiles
-    once, steps = min(seconds(lambda: run(1)) for _ in range(3)), 1
-    while (elapsed := min(seconds(partial(run, 1 + steps)) for _ in range(3)) - once) < aim / 4:  # one slow call is no long one
+    base, steps = min(seconds(lambda: run(short)) for _ in range(3)), 1
+    while (
+        elapsed := min(seconds(partial(run, short + steps)) for _ in range(3)) - base
+    ) < aim / 4:  # one slow call is no long one
         steps *= 2
-    steps = max(1, round(steps * max(aim, once) / elapsed))
+    steps = max(1, round(steps * max(aim, base) / elapsed))
 
     def measurement() -> float:
-        once = seconds(lambda: run(1))
-        return (seconds(lambda: run(steps + 1)) - once) / steps
+        base = seconds(lambda: run(short))
+        return (seconds(lambda: run(short + steps)) - base) / steps
 
     return measurement
 

@@ -6,10 +6,10 @@ import numpy as np
 
 import lmctheory as lmc
 from benchmarks.harness import Options, Row, interleaved, per_step
+from benchmarks.steps import RATE, SHORT
 
 TITLE = "one step of stochastic gradient descent, (m, M, d, batch)"
 SIZES = ((8, 4, 8, 16), (32, 8, 16, 64), (128, 16, 32, 256), (512, 16, 64, 256))
-RATE = 1e-6  # the networks hardly move, so that every step costs the same
 
 
 def measure(options: Options) -> list[Row]:
@@ -28,7 +28,7 @@ def _measure(size: tuple[int, int, int, int], repeats: int) -> list[Row]:
         )
 
     samples = interleaved(
-        {"ours": per_step(ours), "NumPy": per_step(lambda steps: _numpy(start.W, teacher.W, batch, steps))}, repeats
+        {"ours": per_step(ours, SHORT), "NumPy": per_step(lambda steps: _numpy(start.W, teacher.W, batch, steps))}, repeats
     )
     return [Row.of(size, name, "us", [1e6 * value for value in found], x=m) for name, found in samples.items()]
 

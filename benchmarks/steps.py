@@ -12,6 +12,8 @@ from lmctheory._compiled.angles import COEFFICIENTS
 RATE = 1e-6  # the networks hardly move, so that every step costs the same
 CLIP = 1 - 1e-12  # automatic derivatives of the arccosine are infinite at 1
 
+SHORT = 64  # steps from which on a run of ours looks at its last ones, at the same cost whatever its length
+
 Run = Callable[[int], object]
 
 

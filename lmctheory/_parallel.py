@@ -53,8 +53,8 @@ def map_threads(
             raise
 
 
-def call_as_team(function: Callable[[], T], size: int) -> T:
-    """Return what `function` returns, called in `size` threads at once that share its work."""
+def call_as_team(function: Callable[[int], T], size: int) -> T:
+    """Return what ``function(k)`` returns, called for all k < size in threads at once that share its work."""
     with ThreadPoolExecutor(size) as pool:
-        members = [pool.submit(function) for _ in range(size)]
+        members = [pool.submit(function, k) for k in range(size)]
         return members[0].result()

@@ -1,10 +1,21 @@
 """Mutation testing of the mathematics: ``python tests/mutation.py``, by hand and outside CI; needs cosmic-ray.
 
 Draws `COUNT` single changes of code (operators of cosmic-ray) uniformly from all those of kernels, objectives, paths and
-minima, with a fixed seed, and runs the tests that concern the module with the JIT off until one fails. Prints the share killed
-with its Wilson interval, and the survivors.
+minima, with a fixed seed. Prints the share killed with its Wilson interval, and the survivors.
 
-Results are kept a mutant at a time, by what it changes, so that the command may be interrupted and called again.
+All tests run with the JIT off. First, without a change, the files of tests that `covering.TESTS` lists for the modules are run
+under coverage, where they must pass. Of the files listed for its module, a mutant is then given those tests that execute the
+statement which it changes: of a compound statement its head, of one on several lines any of them. Where that is executed at
+import, these are all tests listed. The shortest come first, and the first failure ends the run. A mutant is killed if a test
+fails, if the tests cannot be collected, if the process dies, or if a test takes `LIMIT` of processor time, as in an endless
+loop. What no test listed executes survives.
+
+A test that does not execute the statement runs as without the change, and passes. Exceptions are Hypothesis, which takes some
+examples from constants in the code, and objects that tests share and that remember what they compute. Both may only add
+survivors; ``--survivors --all`` runs these with all tests listed.
+
+Results are kept a mutant at a time, by what it changes, so that the command may be interrupted and called again; what each test
+executes is kept beside them until the package or the file of tests changes.
 Not drawn, as no test is to see them: annotations, decorators, imports, raised errors and formatted text; nor
 `_compiled/vectors.py`, which generates machine code and is not used with the JIT off.
 """
@@ -13,53 +24,26 @@ from __future__ import annotations
 
 import argparse
 import ast
+import compileall
 import difflib
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
+import signal
 import tempfile
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import islice
 from pathlib import Path
+from py_compile import PycInvalidationMode
+from queue import SimpleQueue
+
+from covering import FILES, TESTS, concerned, record, run_pytest, statement_lines
 
 ROOT = Path(__file__).resolve().parents[1]
 COUNT, SEED = 300, 0
-OBJECTIVES = ("test_objectives", "test_kernels", "test_connectivity", "test_paths")
-MINIMA = ("test_minima", "test_minima_barrier", "test_minima_exact", "test_zero_loss", "test_stability")
-TESTS = {
-    "kernels.py": ("test_kernels", "test_objectives"),
-    "paths.py": ("test_paths", "test_connectivity"),
-    "_compiled/angles.py": ("test_kernels", "test_extremes", "test_objectives"),
-    "_compiled/population.py": OBJECTIVES,
-    "_compiled/hessian.py": ("test_objectives", "test_polishing", "test_stability"),
-    "_compiled/gradient.py": ("test_kernels", "test_objectives", "test_extremes", "test_vectors", "test_training"),
-    "_compiled/iterate.py": ("test_objectives", "test_extremes", "test_training"),
-    "_compiled/samples.py": ("test_samples", "test_sgd"),
-    "_compiled/minima.py": MINIMA,
-    "_compiled/leftovers.py": ("test_minima_exact", "test_minima_barrier"),
-    "objectives/population.py": (*OBJECTIVES, "test_polishing", "test_stability", "test_bad_input"),
-    "objectives/samples.py": ("test_samples", "test_stability", "test_bad_input"),
-    "objectives/data.py": ("test_data_swaps", "test_layered", "test_backpropagation", "test_data_stability", "test_bad_input"),
-    "objectives/backpropagation.py": ("test_backpropagation", "test_data_stability"),
-    "objectives/mixtures.py": ("test_data_swaps", "test_layered", "test_families", "test_simplex"),
-    "objectives/objective.py": ("test_data_swaps", "test_layered", "test_connectivity", "test_bad_input"),
-    "minima/barriers.py": ("test_minima_barrier", "test_minima_exact", "test_bad_input"),
-    "minima/centres.py": ("test_zero_loss", "test_minima", "test_bad_input"),
-    "minima/exact.py": ("test_minima_exact", "test_bad_input"),
-    "minima/geometry.py": ("test_zero_loss", "test_minima", "test_bad_input"),
-    "minima/heights.py": ("test_minima_barrier", "test_minima_exact"),
-    "minima/laws.py": ("test_minima", "test_bad_input"),
-    "minima/manifold.py": ("test_minima", "test_bad_input"),
-    "minima/matching.py": ("test_minima_barrier", "test_minima_exact"),
-    "minima/membership.py": ("test_minima", "test_bad_input"),
-    "minima/swaps.py": ("test_minima_barrier", "test_minima_exact"),
-}
-TIMEOUT = 150  # seconds of a run: an endless loop is a kill
+LIMIT = 20.0, 10.0  # seconds of processor time of a test: so many, and so many times its own under coverage
 
 
 def blind_spots(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
@@ -86,10 +70,7 @@ def mutants() -> list[dict]:
 
     found = []
     for module in TESTS:
-        path = ROOT / "lmctheory" / module
-        if not path.exists():
-            continue
-        source = path.read_text("utf-8")
+        source = (ROOT / "lmctheory" / module).read_text("utf-8")
         hidden = list(blind_spots(source))
         nodes = list(ast_nodes(get_ast(source)))
         for name in sorted(plugins.operator_names()):
@@ -129,7 +110,7 @@ def drawn(path: Path) -> tuple[int, dict[str, dict]]:
     """Return the number of all mutants, and those drawn by what they change; kept in a file as long as no code changes."""
     import numpy as np
 
-    sources = "".join((ROOT / "lmctheory" / module).read_text("utf-8") for module in TESTS)
+    sources = "".join(path.read_text("utf-8") for path in (Path(__file__), *(ROOT / "lmctheory" / module for module in TESTS)))
     digest = hashlib.sha256(f"{COUNT} {SEED} {sources}".encode()).hexdigest()
     if path.exists() and (kept := json.loads(path.read_text()))["digest"] == digest:
         return kept["total"], kept["chosen"]
@@ -138,42 +119,60 @@ def drawn(path: Path) -> tuple[int, dict[str, dict]]:
         mutant = everything[k]
         before, after = mutated(mutant)
         key = f"{mutant['module']}:{mutant['line']}: {mutant['operator'].split('/')[1]}\n{difference(before, after)}"
-        chosen[key] = {"module": mutant["module"], "code": after}
+        chosen[key] = {"module": mutant["module"], "line": mutant["line"], "code": after}
     path.write_text(json.dumps({"digest": digest, "total": len(everything), "chosen": chosen}))
     return len(everything), chosen
 
 
-def outcome(module: str, after: str, copy: Path) -> dict:
-    """Run the tests on a changed copy of the package."""
-    target = copy / "lmctheory" / module
+def outcome(module: str, after: str, tests: dict[str, float], copy: Path) -> dict:
+    """Run tests on a changed copy of the package."""
+    if not tests:
+        return {"killed": False, "by": "no test executes it", "tests": 0, "seconds": 0.0}
+    started = time.monotonic()
+    target, limits = copy / "lmctheory" / module, copy / "limits.json"
+    limits.write_text(json.dumps({test: LIMIT[0] + LIMIT[1] * seconds for test, seconds in tests.items()}))
     before = target.read_text("utf-8")
     target.write_text(after, "utf-8")
-    tests = [f"tests/{name}.py" for name in TESTS[module] if (ROOT / "tests" / f"{name}.py").exists()]
-    environment = os.environ | {
-        "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }  # fmt: skip
-    command = [
-        "timeout",
-        str(TIMEOUT),
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "--tb=no",
-        *tests,
-    ]
-    started = time.monotonic()
-    run = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
-    failures = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    by = "timeout" if run.returncode == 124 else "".join(failures[:1])
+    run = run_pytest(copy, sorted({Path(test.split("::")[0]).stem for test in tests}), "--limits", str(limits))
     target.write_text(before, "utf-8")
-    return {"killed": run.returncode != 0, "by": by[:120], "seconds": round(time.monotonic() - started, 1)}
+    failures = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    if run.returncode < 0:
+        by = "timeout" if -run.returncode in (signal.SIGPROF, signal.SIGALRM) else signal.Signals(-run.returncode).name
+    else:
+        by = failures[0] if failures else f"exit status {run.returncode}"
+    killed = run.returncode < 0 or bool(failures)
+    return {"killed": killed, "by": by[:120], "tests": len(tests), "seconds": round(time.monotonic() - started, 1)}
+
+
+def copied(folder: Path) -> Path:
+    """Copy the repository; bytecode is checked by the source's hash, as a change may leave its size and its second the same."""
+    for name in ("lmctheory", "validation", "paper_figures", "benchmarks", "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.cfg", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, folder)
+    compileall.compile_dir(folder / "lmctheory", quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
+    return folder
+
+
+def on_copies(function: Callable[[str, Path], dict | None], tasks: Iterable[str], copies: list[Path]) -> Iterator[tuple]:
+    """Yield tasks with what the function makes of each on a free copy, as they are done."""
+    free = SimpleQueue()
+    for copy in copies:
+        free.put(copy)
+
+    def call(task: str) -> tuple:
+        copy = free.get()
+        try:
+            return task, function(task, copy)
+        finally:
+            free.put(copy)
+
+    with ThreadPoolExecutor(len(copies)) as pool:
+        try:
+            for done in as_completed([pool.submit(call, task) for task in tasks]):
+                yield done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def main() -> None:
@@ -184,33 +183,42 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "results" / "mutation.json")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no mutant after this time")
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--unchanged", action="store_true", help="first see whether the tests pass without a change")
+    parser.add_argument("--unchanged", action="store_true", help="first see whether all tests pass, shortest first")
     parser.add_argument("--survivors", action="store_true", help="run the survivors again")
+    parser.add_argument("--all", action="store_true", help="run the tests that do not execute what changes as well")
     arguments = parser.parse_args()
-    arguments.results.parent.mkdir(parents=True, exist_ok=True)
+    kept = arguments.results.with_suffix(".tests")
+    kept.mkdir(parents=True, exist_ok=True)
     results = json.loads(arguments.results.read_text()) if arguments.results.exists() else {}
     total, chosen = drawn(arguments.results.with_suffix(".drawn.json"))
     waiting = [key for key in chosen if key not in results or (arguments.survivors and not results[key]["killed"])]
     started = time.monotonic()
 
-    def work(copy: Path) -> None:
-        while waiting and time.monotonic() - started < arguments.seconds:
-            key = waiting.pop(0)
-            results[key] = found = outcome(chosen[key]["module"], chosen[key]["code"], copy)
-            arguments.results.write_text(json.dumps(results, indent=1))
-            print(f"{'killed' if found['killed'] else 'SURVIVED':9} {found['seconds']:6.1f} s  {key}", flush=True)
+    def run(key: str, copy: Path) -> dict | None:
+        if time.monotonic() - started >= arguments.seconds:
+            return None
+        module, line = chosen[key]["module"], chosen[key]["line"]
+        tests = concerned(module, records, None if arguments.all else statement_lines(sources[module], line))
+        return outcome(module, chosen[key]["code"], tests, copy)
 
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.processes) as pool:
-        copies = [Path(folder) / str(k) for k in range(arguments.processes)]
-        for copy in copies:
-            for name in ("lmctheory", "validation", "paper_figures", "benchmarks", "tests"):
-                shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-            for name in ("setup.cfg", "pyproject.toml", "README.md"):
-                shutil.copy(ROOT / name, copy)
-        for module in TESTS if arguments.unchanged else ():
-            print(f"{module}: {outcome(module, (ROOT / 'lmctheory' / module).read_text('utf-8'), copies[0])}", flush=True)
-        list(pool.map(work, copies))
+    with tempfile.TemporaryDirectory() as folder:
+        copies = [copied(Path(folder) / str(k)) for k in range(arguments.processes)]
+        sources = {module: (copies[0] / "lmctheory" / module).read_text("utf-8") for module in TESTS}
+        records = {}
+        for name, found in on_copies(lambda name, copy: record(name, copy, kept / f"{name}.json"), FILES, copies):
+            records[name] = found
+            print(f"{name}: {len(found['seconds'])} tests, {sum(found['seconds'].values()):.1f} s", flush=True)
+        if arguments.unchanged:
+            times = sorted((s, test) for found in records.values() for test, s in found["seconds"].items())
+            print(outcome("kernels.py", sources["kernels.py"], {test: s for s, test in times}, copies[0]), flush=True)
+        for key, found in on_copies(run, waiting, copies):
+            if found is not None:
+                results[key] = found
+                arguments.results.write_text(json.dumps(results, indent=1))
+                print(f"{'killed' if found['killed'] else 'SURVIVED':9} {found['seconds']:6.1f} s  {key}", flush=True)
     known = [results[key]["killed"] for key in chosen if key in results]
+    if not known:
+        return
     print("\n".join(f"survived: {key}" for key in chosen if key in results and not results[key]["killed"]))
     interval = binomtest(sum(known), len(known)).proportion_ci(method="wilson")
     print(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lmctheory as lmc
-from lmctheory._compiled.leftovers import compatible_pairs, loss_terms
+from lmctheory._compiled.leftovers import EXHAUSTED, FOUND, compatible_pairs, loss_terms, search_pairings
 from lmctheory._compiled.minima import mean_residual, pair_moment, residual_energy
 from lmctheory.minima.exact import MOST_LEFTOVERS, PROVED, Search, exact_matching
 from lmctheory.minima.heights import grouped_pairs, highest_loss, mismatched
@@ -140,6 +140,32 @@ def test_the_loss_of_a_pairing_in_the_form_of_the_bounds():
                 direct = residual_energy(0.4, 0.6, *grouped_pairs(a, b[perm], alpha, beta[perm]))
                 assert terms == pytest.approx(direct, rel=1e-13)
                 checked += 1
+
+
+@pytest.mark.parametrize("n", [3, 5])
+def test_pairings_are_found_below_a_cutoff_if_and_only_if_there_are_any(n):
+    """Without a start to improve on. Pairings whose sequences of classes close do not count, as fewer leftovers are better."""
+    rng, n_classes, positions = np.random.default_rng(5), 4, ((0.4, 0.6), (0.7, 0.3))
+    for _ in range(12):
+        a, b = np.sort(rng.integers(0, n_classes, n)), np.sort(rng.integers(0, n_classes, n))
+        alpha, beta = (np.concatenate([np.sort(rng.random(np.sum(c == x))) for x in np.unique(c)]) for c in (a, b))
+        losses = {}
+        for perm in map(np.array, itertools.permutations(range(n))):
+            steps = np.zeros((n_classes, n_classes), dtype=int)
+            steps[a, b[perm]] = 1
+            if not np.linalg.matrix_power(steps, n_classes).any():
+                pairs = grouped_pairs(a, b[perm], alpha, beta[perm])
+                losses[tuple(perm)] = max(residual_energy(s, t, *pairs) for s, t in positions)
+        for factor in (0.99, 1.01):
+            cutoff = factor * min(losses.values(), default=1.0)
+            compatible = compatible_pairs(a, alpha, b, beta)
+            mean, own, joint = np.zeros((2, n * n)), np.zeros((2, n * n)), np.zeros((2, n * n, n * n))
+            for k, (s, t) in enumerate(positions):
+                loss_terms(s, t, a, alpha, b, beta, compatible, cutoff, mean[k], own[k], joint[k])
+            stop = np.zeros(1, dtype=np.uint8)
+            reason, partners, _, _ = search_pairings(a, b, n_classes, compatible, mean, own, joint, cutoff, stop)
+            assert reason == (FOUND if losses and factor > 1 else EXHAUSTED)
+            assert reason == EXHAUSTED or losses[tuple(partners)] < cutoff
 
 
 @pytest.mark.parametrize(("alpha", "expected"), [([0.5, 0.5], 1), ([0.2, 0.5], 2)])

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from lmctheory._compiled.angles import VECTOR_MATH
-from lmctheory._compiled.gradient import finish, loss_and_squares, sum_chunk, take_step
+from lmctheory._compiled.gradient import do_item, loss_and_squares
 from lmctheory._compiled.samples import BLOCK, sample_loss_and_gradient
 from lmctheory._compiled.teams import DONE, ENDED, add_at_once, next_item
 
@@ -60,40 +60,34 @@ def descend(room, at, mask, teacher_energy, learning_rate, train_output, first_s
     The `room`, laid out by `at`, holds the iterate. Without `train_output` the output weights stay, and unless it is empty
     weights outside the boolean `mask` ``(m, d)`` stay. A tolerance below 0 never stops. `stop` ``(1,)`` is read every step, and
     another thread may set it. A diverged run ends one step too late: its last iterate of finite loss is the one before. Taking
-    the steps in several calls changes no bit.
+    the steps once more, or in several calls, changes no bit.
     """
     step = first_step
     while True:
-        for chunk in range(at.chunks):
-            sum_chunk(room, at, chunk)
-        for chunk in range(at.chunks):
-            finish(room, at, chunk, mask, train_output)
+        for phase in range(at.blocks):
+            for item in range(at.items):
+                do_item(room, at, phase, item, mask, learning_rate, train_output, step > first_step)
         loss, squares = loss_and_squares(room, at, teacher_energy)
         reason = _reason(loss, math.sqrt(squares), step, last_step, gradient_tol, loss_tol, stop[0])
         if reason >= 0:
             return step, reason
-        for chunk in range(at.chunks):
-            take_step(room, at, chunk, learning_rate, train_output)
         step += 1
 
 
 @njit(cache=True, nogil=True)
 def descend_together(
-    room, at, mask, teacher_energy, learning_rate, train_output, first_step, last_step, gradient_tol, loss_tol, stop, counters
-):
-    """Do as `descend`, to the same bits, in several threads that make the same call; `counters` as for `next_item`."""
+    room, at, mask, teacher_energy, learning_rate, train_output, first_step, last_step, gradient_tol, loss_tol, stop,
+    counters, preferred,
+):  # fmt: skip
+    """Do as `descend`, to the same bits, in several threads that call it; `counters` and `preferred` as for `next_item`."""
     while True:
-        phase, chunk = next_item(counters, at.chunks)
-        step, kind = first_step + phase // 4, phase % 4
-        if chunk < 0:
-            return step, counters[ENDED] - 1
-        if kind == 0:
-            sum_chunk(room, at, chunk)
-        elif kind == 1:
-            finish(room, at, chunk, mask, train_output)
-        elif kind == 3:
-            take_step(room, at, chunk, learning_rate, train_output)
-        elif chunk == 0:
+        count, item = next_item(counters, at.items, preferred)
+        if item < 0:  # in the phase that ended the work, or right after it
+            return first_step + (count - 1) // (at.blocks + 1), counters[ENDED] - 1
+        step, phase = first_step + count // (at.blocks + 1), count % (at.blocks + 1)
+        if phase < at.blocks:
+            do_item(room, at, phase, item, mask, learning_rate, train_output, step > first_step)
+        elif item == 0:
             loss, squares = loss_and_squares(room, at, teacher_energy)
             reason = _reason(loss, math.sqrt(squares), step, last_step, gradient_tol, loss_tol, stop[0])
             add_at_once(counters, ENDED, reason + 1)

@@ -37,32 +37,73 @@ from lmctheory._compiled.vectors import (
 
 
 @njit(inline="always")
-def sum_chunk(room, at, chunk):
-    """Sum over the tiles of one chunk: blocks of rows, paired so that all chunks have much the same work."""
-    sums, radial = at.sums + chunk * at.m * at.d, at.radial + chunk * at.m
-    tile = at.tiles + chunk * at.height * at.width
-    for place in range(sums, sums + at.m * at.d, LANES):
-        store(room, place, splat(0.0))
-    for place in range(radial, radial + at.m, LANES):
-        store(room, place, splat(0.0))
-    loss = 0.0
-    for block in range((at.m + at.height - 1) // at.height):
-        turn = block % (2 * at.chunks)
-        if min(turn, 2 * at.chunks - 1 - turn) != chunk:
-            continue
-        first, last = block * at.height, min((block + 1) * at.height, at.m)
-        left = 0
-        while left < at.n:
-            below = left < first
-            end = first if below else last if left < last < at.m else at.n
-            right = min(left + at.width, end)
-            loss += _tile(room, at, tile, sums, radial, first, last, left, right, below)
-            left = at.m if right == last else right
-    room[at.losses + chunk] = loss
+def do_item(room, at, phase, item, mask, learning_rate, train_output, move):
+    """Do one item of a phase of ``at.blocks`` phases, after which gradient and loss are there; to `move` take a step before.
+
+    In each phase but the last a block of students meets another, all of them once, as in a tournament, so that items of a phase
+    write to different blocks; in the last it meets itself and the teacher, and is finished.
+    """
+    last = phase == at.blocks - 1
+    for turn in range(2 if last and at.blocks > 1 else 1):
+        block, other = _partners(at.blocks, 0 if last else phase, item)
+        if last:  # the same blocks as in the first phase, where those that are finished here take their step
+            block = other = other if turn else block
+        if phase == 0:
+            for member in range(1 if block == other else 2):
+                _start(room, at, other if member else block, learning_rate, train_output, move)
+        _meet(room, at, block, other, at.tiles + item * at.height * at.width)
+        if last:
+            _finish(room, at, block, mask, train_output)
 
 
 @njit(inline="always")
-def _tile(room, at, tile, sums, radial, first, last, left, right, below):
+def _partners(blocks, phase, item):
+    """Return two blocks that meet: the last stays in its place, the others move around a circle."""
+    circle = max(blocks - 1, 1)
+    return (blocks - 1 if item == 0 else (phase + item) % circle), (phase - item) % circle
+
+
+@njit(inline="always")
+def _start(room, at, block, learning_rate, train_output, move):
+    """Take a step, if to `move`, and set the sums of a block to zero."""
+    if move:
+        _take_step(room, at, block, learning_rate, train_output)
+    start, stop = _extent(at, block)
+    room[at.losses + block] = 0.0
+    for i in range(start, stop, LANES):
+        store(room, at.radial + i, splat(0.0))
+    for k in range(0, at.d, LANES):
+        for i in range(start, stop):
+            store(room, at.gradient + k * at.m + i * LANES, splat(0.0))
+
+
+@njit(inline="always")
+def _extent(at, block):
+    """Return first and last student of a block, whole panels."""
+    panels = at.m // LANES
+    return panels * block // at.blocks * LANES, panels * (block + 1) // at.blocks * LANES
+
+
+@njit(inline="always")
+def _meet(room, at, block, other, tile):
+    """Add to both what the pairs of neurons of two blocks give, or of one block with itself and the teacher."""
+    top, bottom = _extent(at, block)
+    start, end = _extent(at, other)
+    loss = 0.0
+    for first in range(top, bottom, at.height):
+        last = min(first + at.height, bottom)
+        below = first if block == other else end
+        left = start
+        while left < (at.n if block == other else end):
+            stop = below if left < below else last if left < last else at.n
+            right = min(left + at.width, stop)
+            loss += _tile(room, at, tile, first, last, left, right, left < below)
+            left = at.m if block == other and right == last else right
+    room[at.losses + block] += loss
+
+
+@njit(inline="always")
+def _tile(room, at, tile, first, last, left, right, below):
     """Add what the pairs of neurons `first` to `last` with `left` to `right` give to the former, and to the latter if `below`.
 
     Return the sum of ``mass_i share_j 2 pi K_ij / (|x_i| |x_j|)``, twice if it stands for both halves of the matrix.
@@ -75,9 +116,9 @@ def _tile(room, at, tile, sums, radial, first, last, left, right, below):
             for k in range(DEPTH, at.d, DEPTH):
                 depth = min(DEPTH, at.d - k)
                 add_product(room, place, at.width, room, own + k * LANES, 1, LANES, room, other + k * LANES, depth)
-    loss = _angles(room, at, tile, radial, first, last, left, right, below)
+    loss = _angles(room, at, tile, first, last, left, right, below)
     for k in range(0, at.d, LANES):
-        panel, scaled = sums + k * at.m, at.scaled + k * at.n
+        panel, scaled = at.gradient + k * at.m, at.scaled + k * at.n
         for i in range(first, last, ROWS):
             rows = tile + (i - first) * at.width
             add_product(room, panel + i * LANES, LANES, room, rows, at.width, 1, room, scaled + left * LANES, right - left)
@@ -91,8 +132,8 @@ def _tile(room, at, tile, sums, radial, first, last, left, right, below):
 
 
 @njit(inline="always")
-def _angles(room, at, tile, radial, first, last, left, right, below):
-    """Overwrite cosines by ``pi - p``; add ``mass sin p`` to `radial`, and return the sum of kernels as `_tile` does, once."""
+def _angles(room, at, tile, first, last, left, right, below):
+    """Overwrite cosines by ``pi - p``; add ``mass sin p`` to radial sums, and return the sum of kernels as `_tile` does, once."""
     zero, half, one, two, pi = splat(0.0), splat(0.5), splat(1.0), splat(2.0), splat(math.pi)
     loss = zero
     for i in range(first, last):
@@ -114,84 +155,78 @@ def _angles(room, at, tile, radial, first, last, left, right, below):
             kernel = fma(supplement, where_less(cosine, zero, zero - size, size), sine)
             row_kernel = fma(load(room, at.shares + j), kernel, row_kernel)
             if below:
-                store(room, radial + j, fma(own, sine, load(room, radial + j)))
-        room[radial + i] += total(row_radial)
+                store(room, at.radial + j, fma(own, sine, load(room, at.radial + j)))
+        room[at.radial + i] += total(row_radial)
         loss = fma(own, row_kernel, loss)
     return total(loss)
 
 
 @njit(inline="always")
-def finish(room, at, chunk, mask, outputs_too):
-    """Turn the sums of one chunk's share of students into gradients, of output weights `outputs_too`, and sum their squares.
+def _finish(room, at, block, mask, outputs_too):
+    """Turn the sums of one block into gradients, of output weights `outputs_too`, and sum their squares.
 
     Entries outside `mask` are set to zero, unless it is empty. Gradients of zero neurons are zero.
     """
-    start, stop = _share(at, chunk)
-    for i in range(start, stop):
-        radial = room[at.radial + i]
-        for part in range(1, at.chunks):
-            radial += room[at.radial + part * at.m + i]
-        room[at.radial + i] = radial * room[at.inverse_norms + i]
-        room[at.output_gradient + i] = 0.0
-    for k in range(0, at.d, LANES):
-        for i in range(start, stop):
-            place = at.sums + k * at.m + i * LANES
-            summed = load(room, place)
-            for part in range(1, at.chunks):
-                summed = summed + load(room, place + part * at.m * at.d)
-            weights = load(room, at.weights + k * at.n + i * LANES)
-            summed = fma(splat(room[at.radial + i]), weights, summed)
-            alive = 1.0 / math.pi if room[at.norms + i] > 0.0 else 0.0
-            store(room, place, splat(room[at.outputs + i] * alive) * summed)
-            if outputs_too:
-                room[at.output_gradient + i] += alive * total(weights * summed)
-    for i in range(start, min(stop, mask.shape[0])):
-        for k in range(mask.shape[1]):
-            if not mask[i, k]:
-                room[entry(at.sums, at.m, i, k)] = 0.0
+    start, stop = _extent(at, block)
+    for i in range(start, stop, LANES):
+        store(room, at.radial + i, load(room, at.radial + i) * load(room, at.inverse_norms + i))
+        store(room, at.output_gradient + i, splat(0.0))
     squares = splat(0.0)
     for k in range(0, at.d, LANES):
         for i in range(start, stop):
-            entries = load(room, at.sums + k * at.m + i * LANES)
+            place = at.gradient + k * at.m + i * LANES
+            weights = load(room, at.weights + k * at.n + i * LANES)
+            summed = fma(splat(room[at.radial + i]), weights, load(room, place))
+            entries = splat(room[at.factors + i]) * summed
+            store(room, place, entries)
             squares = fma(entries, entries, squares)
+            if outputs_too:
+                room[at.output_gradient + i] += total(weights * summed) / math.pi
+    if mask.shape[0] > 0:
+        squares = _keep(room, at, start, stop, mask)
     for i in range(start, stop, LANES):
         entries = load(room, at.output_gradient + i)
         squares = fma(entries, entries, squares)
-    room[at.squares + chunk] = total(squares)
+    room[at.squares + block] = total(squares)
 
 
 @njit(inline="always")
-def _share(at, chunk):
-    """Return first and last student of the share of a chunk, whole panels."""
-    panels = at.m // LANES
-    return panels * chunk // at.chunks * LANES, panels * (chunk + 1) // at.chunks * LANES
+def _keep(room, at, start, stop, mask):
+    """Set entries of the gradient outside `mask` to zero; return the sums of the squares left."""
+    for i in range(start, min(stop, mask.shape[0])):
+        for k in range(mask.shape[1]):
+            if not mask[i, k]:
+                room[entry(at.gradient, at.m, i, k)] = 0.0
+    squares = splat(0.0)
+    for k in range(0, at.d, LANES):
+        for i in range(start, stop):
+            entries = load(room, at.gradient + k * at.m + i * LANES)
+            squares = fma(entries, entries, squares)
+    return squares
 
 
 @njit(inline="always")
-def take_step(room, at, chunk, learning_rate, train_output):
-    """Keep the iterate in `previous`, subtract `learning_rate` times the gradient, for one chunk's share of students."""
-    start, stop = _share(at, chunk)
+def _take_step(room, at, block, learning_rate, train_output):
+    """Subtract `learning_rate` times the gradient."""
+    start, stop = _extent(at, block)
     rate = splat(learning_rate)
     for k in range(0, at.d, LANES):
         for i in range(start, stop):
-            place, own = at.weights + k * at.n + i * LANES, k * at.m + i * LANES
-            weights = load(room, place)
-            store(room, at.previous + own, weights)
-            store(room, place, weights - rate * load(room, at.sums + own))
+            place = at.weights + k * at.n + i * LANES
+            store(room, place, load(room, place) - rate * load(room, at.gradient + k * at.m + i * LANES))
     if train_output:
         for i in range(start, stop):
-            room[at.previous_outputs + i] = room[at.outputs + i]
             room[at.outputs + i] -= learning_rate * room[at.output_gradient + i]
     prepare(room, at, start, stop)
 
 
 @njit(cache=True)
 def loss_and_squares(room, at, teacher_energy):
-    """Return the loss, and the square of the gradient's norm, from what all chunks have summed."""
+    """Return the loss, and the square of the gradient's norm, from the sums of all blocks."""
     loss, squares = 0.0, 0.0
-    for chunk in range(at.chunks):
-        loss += room[at.losses + chunk]
-        squares += room[at.squares + chunk]
+    for block in range(at.blocks):
+        loss += room[at.losses + block]
+        squares += room[at.squares + block]
     return teacher_energy + loss / (2.0 * math.pi), squares
 
 
@@ -201,13 +236,12 @@ def loss_and_gradient(X, c, m, teacher_energy):
     at = layout(m, X.shape[0] - m, X.shape[1])
     room, nothing = np.zeros(at.size), np.empty((0, 0), dtype=np.bool_)
     load_iterate(room, at, X, c, m)
-    for chunk in range(at.chunks):
-        sum_chunk(room, at, chunk)
-    for chunk in range(at.chunks):
-        finish(room, at, chunk, nothing, True)
+    for phase in range(at.blocks):
+        for item in range(at.items):
+            do_item(room, at, phase, item, nothing, 0.0, True, False)
     gradient, output_gradient = np.empty((m, X.shape[1])), np.empty(m)
     for i in range(m):
         for k in range(X.shape[1]):
-            gradient[i, k] = room[entry(at.sums, at.m, i, k)]
+            gradient[i, k] = room[entry(at.gradient, at.m, i, k)]
         output_gradient[i] = room[at.output_gradient + i]
     return loss_and_squares(room, at, teacher_energy)[0], gradient, output_gradient

@@ -20,14 +20,16 @@ TINY = np.finfo(np.float64).tiny
 class Layout(NamedTuple):
     """Sizes of a problem, and where in one flat array, the room, each of its parts starts.
 
-    There are n neurons in d dimensions, the first m of them students, all with padding. Sums are taken in `chunks`, by the width
-    alone, so that the number of threads changes no bit. Numbers, unlike arrays in a tuple, cost no counting of references.
+    There are n neurons in d dimensions, the first m of them students, all with padding. Students fall into blocks, 1 or an even
+    number by the width alone; threads work on different pairs of blocks at a time, of which there are `items`. Numbers, unlike
+    arrays in a tuple, cost no counting of references.
     """
 
     m: int
     n: int
     d: int
-    chunks: int
+    blocks: int
+    items: int
     height: int  # rows and columns of a tile
     width: int
     outputs: int  # c_i
@@ -35,17 +37,16 @@ class Layout(NamedTuple):
     inverse_norms: int
     mass: int  # c_i |x_i|
     shares: int  # the mass, twice for teachers
+    factors: int  # c_i / pi, 0 for zero neurons
     output_gradient: int  # of m students
-    previous_outputs: int
     weights: int  # n neurons in panels of dimensions
     scaled: int  # c_i x_i, in panels of dimensions
     units: int  # in panels of neurons
-    previous: int  # m neurons in panels of dimensions
-    sums: int  # in panels of dimensions, m neurons for each chunk; the first become the gradient
-    radial: int  # sum_j mass_j sin p_ij, of m students for each chunk
-    losses: int  # of each chunk
-    squares: int  # of the gradient, of each chunk's share of students
-    tiles: int  # one a chunk
+    gradient: int  # of m students in panels of dimensions; before it is finished, the sum of (pi - p_ij) c_j x_j
+    radial: int  # sum_j mass_j sin p_ij, of m students
+    losses: int  # of each block
+    squares: int  # of the gradient, of each block
+    tiles: int  # one an item
     size: int
 
 
@@ -57,28 +58,28 @@ def layout(students, teachers, dimension):
     """
     m, d = padded(students), padded(dimension)
     n = m + padded(teachers)
-    chunks = 1 if students < 256 else 8
-    height, width = 16 if students <= 64 else 32 if students < 1024 else 64, 64
+    blocks = 1 if students < 256 else 8 if students < 1024 else 16
+    items = max(blocks // 2, 1)
+    height, width = 8 if students < 256 else 16, 64
     outputs = 0
     norms = outputs + n
     inverse_norms = norms + n
     mass = inverse_norms + n
     shares = mass + n
-    output_gradient = shares + n
-    previous_outputs = output_gradient + m
-    weights = previous_outputs + m
+    factors = shares + n
+    output_gradient = factors + n
+    weights = output_gradient + m
     scaled = weights + n * d
     units = scaled + n * d
-    previous = units + n * d
-    sums = previous + m * d
-    radial = sums + chunks * m * d
-    losses = radial + chunks * m
-    squares = losses + padded(chunks)
-    tiles = squares + padded(chunks)
-    size = tiles + chunks * height * width
+    gradient = units + n * d
+    radial = gradient + m * d
+    losses = radial + m
+    squares = losses + padded(blocks)
+    tiles = squares + padded(blocks)
+    size = tiles + items * height * width
     return Layout(
-        m, n, d, chunks, height, width, outputs, norms, inverse_norms, mass, shares, output_gradient, previous_outputs,
-        weights, scaled, units, previous, sums, radial, losses, squares, tiles, size,
+        m, n, d, blocks, items, height, width, outputs, norms, inverse_norms, mass, shares, factors, output_gradient, weights,
+        scaled, units, gradient, radial, losses, squares, tiles, size,
     )  # fmt: skip
 
 
@@ -129,6 +130,7 @@ def prepare(room, at, start, stop):
         mass = outputs * norms
         store(room, at.inverse_norms + i, inverse)
         store(room, at.mass + i, mass)
+        store(room, at.factors + i, alive * outputs * splat(1.0 / math.pi))
         store(room, at.shares + i, mass if i < at.m else mass + mass)
         for k in range(at.d):
             store(room, panel + k * LANES, inverse * load(room, panel + k * LANES))
@@ -153,19 +155,9 @@ def _scaled_norm(room, at, row):
 
 
 @njit(cache=True, nogil=True)
-def load_previous(room, at, previous):
-    """Put the iterate before into the room, from `previous` ``(m, d + 1)``, outputs last."""
-    for i in range(previous.shape[0]):
-        for k in range(previous.shape[1] - 1):
-            room[entry(at.previous, at.m, i, k)] = previous[i, k]
-        room[at.previous_outputs + i] = previous[i, -1]
-
-
-@njit(cache=True, nogil=True)
-def unload(room, at, X, c, previous):
-    """Copy the iterate into ``X = [W; V]`` and ``c = (a, -b)``, the one before into `previous` ``(m, d + 1)``, outputs last."""
-    for i in range(previous.shape[0]):
+def unload(room, at, X, c, m):
+    """Copy the m students into ``X = [W; V]`` and ``c = (a, -b)``."""
+    for i in range(m):
         for k in range(X.shape[1]):
             X[i, k] = room[entry(at.weights, at.n, i, k)]
-            previous[i, k] = room[entry(at.previous, at.m, i, k)]
-        c[i], previous[i, -1] = room[at.outputs + i], room[at.previous_outputs + i]
+        c[i] = room[at.outputs + i]

@@ -10,24 +10,26 @@ from lmctheory._compiled.vectors import compiled_as
 
 CAN_SHARE = not config.DISABLE_JIT  # type: ignore[attr-defined]  # a thread that waits in interpreted code would hold up the others
 SPINS = 2000  # looks at the counters, some microseconds, before the processor is offered to others
-DONE, CLAIMED, ENDED = range(3)  # places of three counters, zero at the start
+DONE, ENDED, CLAIMED = range(3)  # places of counters, zero at the start; from the last on there is one an item
 _COUNTERS = types.Array(types.int64, 1, "C")
 
 
 @njit(nogil=True)
-def next_item(counters, size):
+def next_item(counters, size, preferred):
     """Return phase and number of an item which is then this thread's to do, or -1 for the number once the work has ended.
 
-    Phases of `size` items each follow each other: no item is given out before all of the phase before are done.
+    Phases of `size` items each follow each other: no item is given out before all of the phase before are done. Of those left,
+    a thread gets the first from its preferred one on, whose data it is likely to have at hand.
     """
     spins = 0
     while True:
         phase = current(counters, DONE) // size
         if current(counters, ENDED) > 0:
             return phase, -1
-        claimed = current(counters, CLAIMED)
-        if claimed < (phase + 1) * size and replace(counters, CLAIMED, claimed, claimed + 1):
-            return phase, claimed - phase * size
+        for turn in range(size):
+            item = (preferred + turn) % size
+            if current(counters, CLAIMED + item) == phase and replace(counters, CLAIMED + item, phase, phase + 1):
+                return phase, item
         spins += 1
         if spins > SPINS:
             give_way()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from lmctheory._checks import BoolArray, FloatArray, IntArray
 from lmctheory._compiled import descent as compiled
-from lmctheory._compiled.iterate import layout, load_iterate, load_previous, unload
-from lmctheory._compiled.teams import CAN_SHARE
+from lmctheory._compiled.iterate import Layout, layout, load_iterate, unload
+from lmctheory._compiled.teams import CAN_SHARE, CLAIMED
+from lmctheory._compiled.vectors import LANES
 from lmctheory._parallel import call_as_team
 from lmctheory.networks import TwoLayerNet
 from lmctheory.objectives import PopulationLoss, SampleLoss, span_coordinates
@@ -119,26 +121,38 @@ class Run:
         return self._follow_gradient(until, stop) if self.plan.batch_size is None else self._follow_batches(until, stop)
 
     def _follow_gradient(self, until: int, stop: np.ndarray) -> int:
-        plan = self.plan
-        limits = self.step, until, plan.gradient_tol or -1.0, plan.loss_tol or -1.0
+        plan, first = self.plan, self.step
+        limits = first, until, plan.gradient_tol or -1.0, plan.loss_tol or -1.0
         if len(self._points):
             self.step, reason = compiled.descend_on_sample(
                 self._X, self._c, self._m, self._kept, self._points, self.rate, plan.train_output, *limits, self._previous, stop
             )
             return reason
-        at = layout(self._m, len(self._X) - self._m, self._X.shape[1])
-        room = np.zeros(at.size)
+        self.step, reason = self._descend(*limits, stop)
+        if reason == compiled.DIVERGED:  # at an iterate of infinite loss: the one before, once more
+            self._descend(first, max(self.step - 1, first), -1.0, -1.0, stop)
+        unload(*self._room, self._X, self._c, self._m)
+        return reason
+
+    def _descend(self, first: int, until: int, gradient_tol: float, loss_tol: float, stop: np.ndarray) -> tuple[int, int]:
+        """Take steps in the room, from the iterate that is kept outside it; return the last step, and why it is."""
+        room, at = self._room
         load_iterate(room, at, self._X, self._c, self._m)
-        load_previous(room, at, self._previous)
-        size = min(self._threads, at.chunks) if CAN_SHARE else 1
-        given = room, at, self._kept, self.population.teacher_energy, self.rate, plan.train_output, *limits, stop
+        size = min(self._threads, at.items) if CAN_SHARE else 1
+        plan, energy = self.plan, self.population.teacher_energy
+        given = room, at, self._kept, energy, self.rate, plan.train_output, first, until, gradient_tol, loss_tol, stop
         if size == 1:
-            self.step, reason = compiled.descend(*given)
-        else:
-            counters = np.zeros(3, dtype=np.int64)
-            self.step, reason = call_as_team(lambda: compiled.descend_together(*given, counters), size)
-        unload(room, at, self._X, self._c, self._previous)
-        return self._give_up() if reason == compiled.DIVERGED else reason
+            return compiled.descend(*given)
+        counters = np.zeros(CLAIMED + at.items, dtype=np.int64)
+        preferred = [at.items * k // size for k in range(size)]
+        return call_as_team(lambda k: compiled.descend_together(*given, counters, preferred[k]), size)
+
+    @cached_property
+    def _room(self) -> tuple[FloatArray, Layout]:
+        at = layout(self._m, len(self._X) - self._m, self._X.shape[1])
+        zeros = np.zeros(at.size + LANES)
+        start = -(zeros.ctypes.data // zeros.itemsize) % LANES  # where no vector crosses a line of the cache
+        return zeros[start : start + at.size], at
 
     def _follow_batches(self, until: int, stop: np.ndarray) -> int:
         reason = compiled.MAX_STEPS
