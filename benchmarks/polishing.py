@@ -9,7 +9,7 @@ from lmctheory.training import polishing
 
 TITLE = "polishing ends of descent, (m, M, d)"
 SIZES = ((12, 4, 4), (16, 8, 8), (32, 8, 8), (64, 8, 8), (128, 8, 8), (512, 8, 8), (512, 16, 64))
-DENSE = 1100  # weights up to which the dense method is tried: half a minute there
+DENSE = 1100  # weights up to which the dense method is tried: seconds there
 LOSS = 1e-4  # at which descent ends
 
 
@@ -26,7 +26,7 @@ def _measure(size: tuple[int, int, int], repeats: int) -> list[Row]:
     rows, limit = [], polishing.DENSE_LIMIT
     for method, dense_limit in {"trust region": 0, "dense Newton": DENSE}.items():
         if m * d > DENSE and dense_limit:
-            rows.append(Row.missing(size, method, "s", "minutes an iteration" if d > 8 else "half a minute from 1024 weights on"))
+            rows.append(Row.missing(size, method, "s", "minutes an iteration" if d > 8 else "minutes"))
             continue
         polishing.DENSE_LIMIT = dense_limit
         try:

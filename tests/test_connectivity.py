@@ -209,6 +209,7 @@ def test_pairwise_barriers_are_the_single_ones(kind, inputs):
     assert found.kind == kind
 
 
+@pytest.mark.jit
 def test_pairwise_barriers_have_the_same_bits_at_any_thread_count(monkeypatch):
     networks, teacher = [random_net(8, 8, seed) for seed in range(10)], lmc.orthonormal_teacher(2, 8)
     monkeypatch.setattr("lmctheory.connectivity.CHUNK_FLOATS", 2**10)  # nine chunks of five pairs

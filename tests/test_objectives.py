@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -16,7 +18,7 @@ from reference import (
 )
 
 import lmctheory as lmc
-from lmctheory.objectives import PopulationLoss, span_coordinates
+from lmctheory.objectives import PopulationLoss, population, span_coordinates
 from lmctheory.strategies import networks, permutations, rescalings, rotations, students_and_teachers, teachers
 
 RNG = np.random.default_rng(7)
@@ -389,20 +391,41 @@ def test_segment_agrees_with_high_precision_arithmetic(net_a, net_b, teacher):
     assert np.abs(path_losses(net_a, net_b, teacher, "sphere") * net_a.input_dim - exact).max() <= floor
 
 
-def test_many_segments_are_evaluated_as_single_ones():
-    """Any selection of paths, in any order, each with positions of its own; widths beyond one block of pairs included."""
-    for m in (3, 100):
-        ends = [[random_net(m, 5, seed, signs=False) for seed in (k, k + 10)] for k in range(3)]
-        loss, teacher = PopulationLoss(lmc.orthonormal_teacher(2, 5)), lmc.orthonormal_teacher(2, 5)
-        segments = loss.segments(*zip(*ends, strict=True))
-        paths, ts = np.array([2, 0, 2]), np.array([[0.1, 0.9], [0.0, 0.4], [1.0, 0.6]])
-        found = segments(paths, ts)
-        assert len(segments) == 3
-        for p, positions, losses in zip(paths, ts, found, strict=True):
-            (net_a, net_b), floor = ends[p], path_floor(*ends[p], teacher)
-            for t, value in zip(positions, losses, strict=True):
-                expected = lmc.population_loss(Net((1 - t) * net_a.W + t * net_b.W), teacher)
-                assert abs(value - expected) <= 2 * floor
+@pytest.mark.parametrize(("m", "share"), [(3, 256), (100, 256), (40, 16), (33, 3)])
+def test_many_segments_are_evaluated_as_single_ones(m, share, monkeypatch):
+    """Any selection of paths, in any order, each with positions of its own; also where threads share the students."""
+    monkeypatch.setattr(population, "SHARE", share)
+    ends = [[random_net(m, 5, seed, signs=False) for seed in (k, k + 10)] for k in range(3)]
+    teacher = lmc.orthonormal_teacher(2, 5)
+    segments = PopulationLoss(teacher).segments(*zip(*ends, strict=True))
+    paths, ts = np.array([2, 0, 2]), np.array([[0.1, 0.9], [0.0, 0.4], [1.0, 0.6]])
+    found = segments(paths, ts)
+    assert len(segments) == 3
+    for p, positions, losses in zip(paths, ts, found, strict=True):
+        (net_a, net_b), floor = ends[p], path_floor(*ends[p], teacher)
+        for t, value in zip(positions, losses, strict=True):
+            expected = lmc.population_loss(Net((1 - t) * net_a.W + t * net_b.W), teacher)
+            assert abs(value - expected) <= 2 * floor
+
+
+def test_number_of_threads_changes_no_bit_of_a_segment(monkeypatch):
+    monkeypatch.setattr(population, "SHARE", 8)
+    net_a, net_b, teacher = random_net(60, 3), random_net(60, 3, 1), random_net(2, 3, 2)
+    found = []
+    for count in ("1", "2", "5"):
+        monkeypatch.setenv("LMCTHEORY_THREADS", count)
+        found.append(path_losses(net_a, net_b, teacher))
+    np.testing.assert_array_equal(found[1:], [found[0]] * 2)
+
+
+@given(st.integers(1, 5000))
+def test_shares_of_students_cover_all_and_begin_with_whole_vectors(m):
+    edges = population._equal_shares(m)
+    assert edges[0] == 0
+    assert edges[-1] == m
+    assert all(start < stop and start % 8 == 0 for start, stop in pairwise(edges))
+    pairs = [(m - start) ** 2 - (m - stop) ** 2 for start, stop in pairwise(edges)]
+    assert max(pairs) <= 1.2 * min(pairs)
 
 
 # --- span -----------------------------------------------------------------------------------------------------------

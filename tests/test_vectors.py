@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numba import njit
+from numba import config, njit
 from reference import EPS
 
 from lmctheory._compiled.angles import COEFFICIENTS, sine_and_supplement
@@ -102,6 +102,7 @@ def angle(t):
     return polynomial(t, COEFFICIENTS)
 
 
+@pytest.mark.skipif(config.DISABLE_JIT, reason="to the last bit only where both are compiled")
 def test_polynomial_of_numbers_is_that_of_vectors():
     out = np.zeros(9 * LANES)
     operations(A, B, C, out)

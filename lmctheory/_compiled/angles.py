@@ -4,7 +4,7 @@ import math
 
 from numba import njit
 
-from lmctheory._compiled.vectors import polynomial
+from lmctheory._compiled.vectors import magnitude, polynomial, root, splat, where_less
 
 # No `nnan`, `ninf`, `nsz`: infinities, NaN and signed zeros keep their meaning.
 VECTOR_MATH = {"reassoc", "contract", "arcp"}
@@ -47,3 +47,15 @@ def sine_and_supplement(cosine):
     s = math.sqrt(t * (2.0 - t))
     acute = s * polynomial(t, COEFFICIENTS)
     return s, (acute if cosine < 0.0 else math.pi - acute)
+
+
+@njit(inline="always")
+def sines_and_supplements(cosines):
+    """Return the same for a vector of cosines, and these cosines, cut off at +-1."""
+    zero, one, two, pi = splat(0.0), splat(1.0), splat(2.0), splat(math.pi)
+    size = magnitude(cosines)
+    size = where_less(one, size, one, size)  # in this order NaN stays NaN
+    t = one - size
+    sine = root(t * (two - t))
+    acute = sine * polynomial(t, COEFFICIENTS)
+    return sine, where_less(cosines, zero, acute, pi - acute), where_less(cosines, zero, zero - size, size)

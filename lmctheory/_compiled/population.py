@@ -1,11 +1,12 @@
-"""Arc-cosine kernels, and the population loss for Gaussian inputs along segments, from Gram blocks."""
+"""Arc-cosine kernels, and the population loss for Gaussian inputs along segments, from Gram blocks, in explicit vectors."""
 
 import math
 
 import numpy as np
 from numba import njit
 
-from lmctheory._compiled.angles import VECTOR_MATH, sine_and_supplement
+from lmctheory._compiled.angles import VECTOR_MATH, sine_and_supplement, sines_and_supplements
+from lmctheory._compiled.vectors import LANES, count_up, fma, load, splat, total, where_less
 
 
 @njit(cache=True, nogil=True)
@@ -23,87 +24,61 @@ def _kernel_entries(cosines, scale, norms):
         cosines[j] = scale * norms[j] * (sine + supplement * min(1.0, max(-1.0, cosines[j])))
 
 
-BLOCK = 4096  # pairs evaluated in one vectorised pass; the buffers stay in the first-level cache
+ROWS, COLUMNS = 8, 512  # pairs whose Gram entries stay in the second-level cache for all positions
 
 
 @njit(cache=True, nogil=True)
-def segment_losses(paths, ts, gram_aa, gram_ab, gram_bb, teacher_a, teacher_b, feet, a_a, a_b, teacher_norms, b, teacher_energy):
-    """Return the loss at positions `ts` ``(Q, T)`` of segments `paths` ``(Q,)``; other arrays have one entry a segment."""
-    losses = np.empty(ts.shape)
+def segment_sums(paths, ts, grams, feet, c_a, c_b):
+    """Return the share of some students in the loss at positions `ts` ``(Q, T)`` of segments `paths` ``(Q,)``.
+
+    The other arrays have one entry a segment. Students are stacked over the teacher, and over zero neurons to fill up the last
+    vector, with signed output weights `c_a` and `c_b` ``(n,)`` at the ends. A row of `feet` ``(n, 3)`` holds position and squared
+    norm of the point of the neuron's line nearest to the origin, and squared length. Of the Gram blocks `grams` ``(3, h, w)``,
+    that is ``X_A X_A'``, ``X_A X_B' + X_B X_A'`` and ``X_B X_B'``, rows are the students of this share, columns the last w
+    neurons, from the first of these on. Each pair counts for the student that comes first.
+    """
+    sums = np.empty(ts.shape)
     for q in range(paths.size):
         p = paths[q]
-        losses[q] = _losses_on_segment(
-            ts[q], gram_aa[p], gram_ab[p], gram_bb[p], teacher_a[p], teacher_b[p], feet[p], a_a[p], a_b[p],
-            teacher_norms, b, teacher_energy,
-        )  # fmt: skip
-    return losses
+        sums[q] = _sums_on_segment(ts[q], grams.shape[2], grams.shape[3], grams[p].ravel(), feet[p], c_a[p], c_b[p])
+    return sums
 
 
 @njit(cache=True, nogil=True)
-def _losses_on_segment(ts, gram_aa, gram_ab, gram_bb, teacher_a, teacher_b, feet, a_a, a_b, teacher_norms, b, teacher_energy):
-    """Return the loss at each ``theta_t = (1 - t) theta_A + t theta_B`` from the Gram blocks of the ends.
-
-    `gram_ab` is ``W_A W_B' + W_B W_A'``, `teacher_a` is ``W_A V'``. A row of `feet` ``(m, 3)`` holds position, squared norm of
-    the point of the neuron's line nearest to the origin, and squared length. Blocks of rows are the outer loop, so that
-    the Gram blocks are read once however many positions are asked for.
-    """
-    n, m, M = ts.size, gram_aa.shape[0], b.size
-    inverse_norms = np.empty((n, m + M))
-    mass = np.empty((n, m + M))
-    losses = np.full(n, teacher_energy)
+def _sums_on_segment(ts, height, width, grams, feet, c_a, c_b):
+    """Return ``sum_i c_i^2 |x_i|^2 / 2 + 2 sum_{i < j} c_i c_j K(x_i, x_j)`` over the rows i, at each position."""
+    n, top = ts.size, c_a.size - width
+    sums, inverse_norms, mass = np.zeros(n), np.empty(n * width), np.empty(n * width)
     for k in range(n):
-        for i in range(m):
-            norm = math.sqrt(feet[i, 1] + (ts[k] - feet[i, 0]) ** 2 * feet[i, 2])
-            inverse_norms[k, i] = 1.0 / norm if norm > 0.0 else 0.0
-            mass[k, i] = ((1.0 - ts[k]) * a_a[i] + ts[k] * a_b[i]) * norm
-        for j in range(M):
-            inverse_norms[k, m + j] = 1.0 / teacher_norms[j] if teacher_norms[j] > 0.0 else 0.0
-            mass[k, m + j] = -b[j] * teacher_norms[j]
-    cosines = np.empty(BLOCK + m + M)
-    products = np.empty(BLOCK + m + M)
-    first = 0
-    while first < m:
-        last, size = first, 0
-        while last < m and size < BLOCK:
-            size += last + M
-            last += 1
-        for k in range(n):
-            t, s = ts[k], 1.0 - ts[k]
-            filled = 0
-            for i in range(first, last):
-                _student_pairs(cosines, products, filled, gram_aa, gram_ab, gram_bb, s, t, inverse_norms, mass, k, i)
-                _teacher_pairs(cosines, products, filled + i, teacher_a, teacher_b, s, t, inverse_norms, mass, k, i)
-                filled += i + M
-                losses[k] += 0.5 * mass[k, i] * mass[k, i]
-            losses[k] += kernel_sum(cosines, products, filled) / math.pi
-        first = last
-    return losses
+        for j in range(width):
+            foot = feet[top + j]
+            norm = math.sqrt(foot[1] + (ts[k] - foot[0]) ** 2 * foot[2])
+            inverse_norms[k * width + j] = 1.0 / norm if norm > 0.0 else 0.0
+            mass[k * width + j] = ((1.0 - ts[k]) * c_a[top + j] + ts[k] * c_b[top + j]) * norm
+        for i in range(height):
+            sums[k] += 0.5 * mass[k * width + i] ** 2
+    for first in range(0, height, ROWS):
+        for left in range(first // LANES * LANES, width, COLUMNS):
+            right = min(left + COLUMNS, width)
+            for k in range(n):
+                for i in range(first, min(first + ROWS, height)):
+                    kernels = _row_sum(grams, height * width, i, width, left, right, ts[k], inverse_norms, mass, k * width)
+                    sums[k] += mass[k * width + i] / math.pi * kernels
+    return sums
 
 
-@njit(fastmath=VECTOR_MATH)
-def _student_pairs(cosines, products, start, gram_aa, gram_ab, gram_bb, s, t, inverse_norms, mass, k, i):
-    """Fill in the pairs of neuron i with neurons j < i at position t."""
-    inverse, own = inverse_norms[k, i], mass[k, i]
-    for j in range(i):
-        gram = s * s * gram_aa[i, j] + s * t * gram_ab[i, j] + t * t * gram_bb[i, j]
-        cosines[start + j] = gram * inverse * inverse_norms[k, j]
-        products[start + j] = own * mass[k, j]
-
-
-@njit(fastmath=VECTOR_MATH)
-def _teacher_pairs(cosines, products, start, teacher_a, teacher_b, s, t, inverse_norms, mass, k, i):
-    """Fill in the pairs of neuron i with the teacher's neurons."""
-    inverse, own, m = inverse_norms[k, i], mass[k, i], inverse_norms.shape[1] - teacher_a.shape[1]
-    for j in range(teacher_a.shape[1]):
-        cosines[start + j] = (s * teacher_a[i, j] + t * teacher_b[i, j]) * inverse * inverse_norms[k, m + j]
-        products[start + j] = own * mass[k, m + j]
-
-
-@njit(fastmath=VECTOR_MATH)
-def kernel_sum(cosines, products, size):
-    """Return ``sum products * (sin p + (pi - p) cos p)``."""
-    total = 0.0
-    for q in range(size):
-        sine, supplement = sine_and_supplement(cosines[q])
-        total += products[q] * (sine + supplement * min(1.0, max(-1.0, cosines[q])))
-    return total
+@njit(inline="always")
+def _row_sum(grams, block, i, width, left, right, t, inverse_norms, mass, start):
+    """Return ``sum_j mass_j (sin p_ij + (pi - p_ij) cos p_ij)`` over the neurons j > i from `left` to `right`."""
+    scale, s, row = inverse_norms[start + i], 1.0 - t, i * width
+    aa, ab, bb = splat(scale * s * s), splat(scale * s * t), splat(scale * t * t)
+    summed = splat(0.0)
+    for j in range(max(left, (i + 1) // LANES * LANES), right, LANES):
+        place = row + j
+        gram = fma(bb, load(grams, place + 2 * block), fma(ab, load(grams, place + block), aa * load(grams, place)))
+        sine, supplement, cosine = sines_and_supplements(gram * load(inverse_norms, start + j))
+        factor = load(mass, start + j)
+        if j <= i:
+            factor = where_less(count_up(), splat(float(i + 1 - j)), splat(0.0), factor)
+        summed = fma(factor, fma(supplement, cosine, sine), summed)
+    return total(summed)

@@ -5,8 +5,9 @@ import math
 import numpy as np
 from numba import njit
 
-from lmctheory._compiled.angles import VECTOR_MATH
-from lmctheory._compiled.population import BLOCK, kernel_sum
+from lmctheory._compiled.angles import VECTOR_MATH, sine_and_supplement
+
+BLOCK = 4096  # pairs evaluated in one vectorised pass; the buffers stay in the first-level cache
 
 
 @njit(cache=True, nogil=True)
@@ -52,7 +53,7 @@ def simplex_losses(points, grams, teacher_products, triangles, outputs, teacher_
                 _scaled_row(cosines, products, filled, inverse_norms[t], mass[t], i, m, M)
                 filled += M
                 losses[t] += 0.5 * mass[t, i] * mass[t, i]
-            losses[t] += kernel_sum(cosines, products, filled) / math.pi
+            losses[t] += _kernel_sum(cosines, products, filled) / math.pi
         first = last
     return losses
 
@@ -97,3 +98,13 @@ def _scaled_row(cosines, products, start, inverse_norms, mass, i, column, size):
     for j in range(size):
         cosines[start + j] *= inverse * inverse_norms[column + j]
         products[start + j] = own * mass[column + j]
+
+
+@njit(fastmath=VECTOR_MATH)
+def _kernel_sum(cosines, products, size):
+    """Return ``sum products * (sin p + (pi - p) cos p)``."""
+    total = 0.0
+    for q in range(size):
+        sine, supplement = sine_and_supplement(cosines[q])
+        total += products[q] * (sine + supplement * min(1.0, max(-1.0, cosines[q])))
+    return total

@@ -118,6 +118,8 @@ def _fma(builder, a, b, c):
 
 def polynomial(t, coefficients):
     """Return the value at t, a number or a vector, of the polynomial with these coefficients, the highest power first."""
+    if isinstance(t, np.ndarray):  # where compilation is off, two calls instead of forty
+        return np.vander(t, len(coefficients)) @ coefficients
     even, odd = coefficients[-1::-2][::-1], coefficients[-2::-2][::-1]  # two chains half as long, side by side
     return _horner(t * t, even) + t * _horner(t * t, odd)
 

@@ -24,6 +24,8 @@ import numpy as np
 from flint import arb, arb_mat, ctx, fmpq
 from numpy.typing import NDArray
 
+from lmctheory.certificates.verify_data import root
+
 Balls: TypeAlias = NDArray[np.object_]
 PRECISION = 160
 
@@ -74,7 +76,7 @@ def _derivatives(X: Balls, c: Balls, m: int) -> tuple[arb, Balls, Balls]:
             if j == i:
                 continue
             cosine, weight = cosines[i, j], c[i] * c[j] / arb.pi()
-            sine = _root((1 - cosine) * (1 + cosine))
+            sine = root((1 - cosine) * (1 + cosine))
             supplement = arb.pi() - arb.atan2(sine, cosine) if cosine > 0 else arb.atan2(sine, -cosine)
             loss += weight * norms[i] * norms[j] * (sine + supplement * cosine) / 2
             if i >= m:
@@ -89,11 +91,6 @@ def _derivatives(X: Balls, c: Balls, m: int) -> tuple[arb, Balls, Balls]:
     for i in range(m):
         hessian[i, :, i, :] += c[i] * c[i] * eye
     return loss, gradient, hessian.reshape(m * d, m * d)
-
-
-def _root(square: arb) -> arb:
-    """Return the root of what is not negative, although its ball may reach below 0."""
-    return square.sqrt() if square > 0 else arb(0).union(arb(square.abs_upper()).sqrt())
 
 
 def _smallest_eigenvalue(hessian: Balls) -> arb:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from flint import arb, arb_mat, fmpq
+from flint import arb, arb_mat
+
+from lmctheory.certificates.verify_data import ball, root
 
 Exact = Sequence[Sequence[Fraction]]
 Triple = tuple[arb, arb, arb]
@@ -49,16 +51,16 @@ class Segment:
         kept = [k for k, output in enumerate(outputs) if any(output)]
         self._moves = [any(weights[k][1]) for k in kept]
         self.is_affine = not any(self._moves) and all(outputs[k][2] == 0 for k in kept)
-        self._c = [[_ball(x) for x in outputs[k]] for k in kept]
+        self._c = [[ball(x) for x in outputs[k]] for k in kept]
         d = len(teacher[0][0])
         self._u, self._v = (
-            arb_mat([[_ball(x) for x in weights[k][end]] for k in kept]) if kept else arb_mat(0, d) for end in (0, 1)
+            arb_mat([[ball(x) for x in weights[k][end]] for k in kept]) if kept else arb_mat(0, d) for end in (0, 1)
         )
         self._still: dict[tuple[int, int], arb] = {}
         squares, mixed, speeds = self._u * self._u.transpose(), self._u * self._v.transpose(), self._v * self._v.transpose()
         n = range(len(self._c))
-        self._speed = [_root(speeds[k, k]) for k in n]
-        self._sweep = [_root(squares[k, k] * speeds[k, k] - mixed[k, k] * mixed[k, k]) for k in n]
+        self._speed = [root(speeds[k, k]) for k in n]
+        self._sweep = [root(squares[k, k] * speeds[k, k] - mixed[k, k] * mixed[k, k]) for k in n]
         self._losses = self._loss(0.0, 0.0)[0], self._loss(1.0, 0.0)[0]
 
     def excess(self, t: float) -> arb:
@@ -123,7 +125,7 @@ class Segment:
         self, k: int, j: int, inner: list[list[arb]], inner_slope: list[list[arb]], inner_bend: list[list[arb]]
     ) -> Triple:
         g, h, i = inner[k][k], inner[j][j], inner[k][j]
-        area = _root(g * h - i * i)
+        area = root(g * h - i * i)
         if i > 0:
             supplement = arb.pi() - (area / i).atan()
         elif i < 0:
@@ -142,7 +144,7 @@ class Segment:
                 second += area * turn * turn
                 rates.append(rate)
             else:  # the neuron may vanish: |v| sin p times its speed, in either direction
-                first += arb(0, (_root(other) * self._speed[n]).abs_upper())
+                first += arb(0, (root(other) * self._speed[n]).abs_upper())
                 second += arb(0, arb.pos_inf())
         first += area * growth / 2
         if len(rates) == 2:
@@ -154,11 +156,3 @@ class Segment:
                 turned = exact.intersection(turned) if exact.overlaps(turned) else turned
             second += turned + area * rates[0] * rates[1] / 2
         return (area + supplement * i) / (2 * arb.pi()), first / (2 * arb.pi()), second / (2 * arb.pi())
-
-
-def _ball(value: Fraction) -> arb:
-    return arb(fmpq(value.numerator, value.denominator))
-
-
-def _root(square: arb) -> arb:
-    return square.sqrt() if square > 0 else arb(0).union(square.abs_upper().sqrt())

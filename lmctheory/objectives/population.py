@@ -11,12 +11,16 @@ from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
 from lmctheory._compiled.gradient import loss_and_gradient
 from lmctheory._compiled.hessian import hessian_blocks, hessian_product, hessian_structure
-from lmctheory._compiled.population import kernel_from_cosines, segment_losses
+from lmctheory._compiled.iterate import padded
+from lmctheory._compiled.population import kernel_from_cosines, segment_sums
+from lmctheory._compiled.vectors import LANES
+from lmctheory._parallel import map_threads
 from lmctheory.kernels import unit_rows
 from lmctheory.networks import TwoLayerNet, same_architecture
 
 INPUTS = ("gaussian", "sphere")
 FLOOR = 4.0 * np.finfo(float).eps  # rounding error of a loss, relative to the sum of the absolute values of its terms
+SHARE = 256  # students; segments between wider networks are shared by threads
 
 
 class PopulationLoss:
@@ -113,50 +117,74 @@ class PopulationLoss:
 class Segments:
     """The loss along P straight lines between networks, from Gram blocks computed once.
 
-    ``W_t W_t' = (1-t)^2 W_A W_A' + t(1-t) (W_A W_B' + W_B W_A') + t^2 W_B W_B'`` and ``W_t V' = (1-t) W_A V' + t W_B V'``:
-    the cost at each t does not depend on d. Norms come from ``|w_t|^2 = |foot|^2 + (t - t_foot)^2 |w_B - w_A|^2``, the foot
-    being the point of a neuron's line nearest to the origin: nothing cancels where a neuron crosses 0.
+    With students stacked over the teacher, ``X_t X_t' = (1-t)^2 X_A X_A' + t(1-t) (X_A X_B' + X_B X_A') + t^2 X_B X_B'``: the
+    cost at each t does not depend on d. Norms come from ``|x_t|^2 = |foot|^2 + (t - t_foot)^2 |x_B - x_A|^2``, the foot
+    being the point of a neuron's line nearest to the origin: nothing cancels where a neuron crosses 0. Wide networks are divided
+    into shares of students, which threads take; what they find is added up in order.
     """
 
     def __init__(self, loss: PopulationLoss, nets_a: Sequence[TwoLayerNet], nets_b: Sequence[TwoLayerNet]) -> None:
         self.loss = loss
-        A, B = (np.stack([net.W for net in nets]) for nets in (nets_a, nets_b))
-        self._a_a, self._a_b = (np.stack([net.a for net in nets]) for nets in (nets_a, nets_b))
-        cross = A @ B.transpose(0, 2, 1)
-        self._gram_ab = cross + cross.transpose(0, 2, 1)
-        self._gram_aa, self._gram_bb = A @ A.transpose(0, 2, 1), B @ B.transpose(0, 2, 1)
-        self._teacher_a, self._teacher_b = A @ loss.teacher.W.T, B @ loss.teacher.W.T
+        (A, self._c_a), (B, self._c_b) = (_whole_vectors(nets, loss.teacher) for nets in (nets_a, nets_b))
         direction = B - A
         length = np.einsum("pij,pij->pi", direction, direction)
         position = -np.einsum("pij,pij->pi", A, direction) / np.where(length > 0, length, 1.0)
         foot = A + position[..., None] * direction
         self._feet = np.stack([position, np.einsum("pij,pij->pi", foot, foot), length], axis=-1)
+        both, swapped = np.concatenate([A, B], axis=2), np.concatenate([B, A], axis=2)
+        edges = _equal_shares(nets_a[0].width)
+
+        def grams(k: int) -> FloatArray:
+            rows, columns = slice(edges[k], edges[k + 1]), slice(edges[k], None)
+            blocks = np.empty((len(A), 3, edges[k + 1] - edges[k], A.shape[1] - edges[k]))
+            for block, (X, Y) in enumerate([(A, A), (both, swapped), (B, B)]):
+                np.matmul(X[:, rows], Y[:, columns].transpose(0, 2, 1), out=blocks[:, block])
+            return blocks
+
+        self._grams = _for_each(grams, len(edges) - 1)
 
     def __len__(self) -> int:
-        return len(self._gram_aa)
+        return len(self._c_a)
 
     def __call__(self, paths: IntArray, positions: FloatArray) -> FloatArray:
         """Return the loss at `positions` ``(Q, T)`` of segments `paths` ``(Q,)``; rounding may leave it below zero."""
-        loss = self.loss
-        return self._sum(paths, positions, self._a_a, self._a_b, loss.teacher.a, loss.teacher_energy)
+        return self._sum(paths, positions, self._c_a, self._c_b, self.loss.teacher_energy)
 
     def floor(self, paths: IntArray, positions: FloatArray) -> FloatArray:
         """Return the rounding error to expect in the loss there, `FLOOR` times the sum of the absolute values of its terms.
 
         Output weights of opposite sign at the ends count with ``(1-t) |a_A| + t |a_B|``, which overestimates.
         """
-        teacher = self.loss.teacher
-        energy = float(np.abs(teacher.a) @ self.loss.teacher_kernel @ np.abs(teacher.a))
-        return FLOOR * self._sum(paths, positions, np.abs(self._a_a), np.abs(self._a_b), -np.abs(teacher.a), energy)
+        b = np.abs(self.loss.teacher.a)
+        return FLOOR * self._sum(paths, positions, np.abs(self._c_a), np.abs(self._c_b), float(b @ self.loss.teacher_kernel @ b))
 
-    def _sum(
-        self, paths: IntArray, positions: FloatArray, a_a: FloatArray, a_b: FloatArray, b: FloatArray, energy: float
-    ) -> FloatArray:
-        losses = segment_losses(
-            paths, np.ascontiguousarray(positions), self._gram_aa, self._gram_ab, self._gram_bb, self._teacher_a,
-            self._teacher_b, self._feet, a_a, a_b, self.loss.teacher_norms, b, energy,
-        )  # fmt: skip
+    def _sum(self, paths: IntArray, positions: FloatArray, c_a: FloatArray, c_b: FloatArray, energy: float) -> FloatArray:
+        ts = np.ascontiguousarray(positions)
+        losses = np.full(ts.shape, energy)
+        for part in _for_each(lambda k: segment_sums(paths, ts, self._grams[k], self._feet, c_a, c_b), len(self._grams)):
+            losses += part
         return losses * self.loss.scale
+
+
+def _whole_vectors(nets: Sequence[TwoLayerNet], teacher: TwoLayerNet) -> tuple[FloatArray, FloatArray]:
+    """Return students over teacher ``(P, n, d)`` and signed output weights ``(P, n)``, with zero neurons at the end."""
+    m, both = nets[0].width, nets[0].width + teacher.width
+    X, c = np.zeros((len(nets), padded(both), teacher.input_dim)), np.zeros((len(nets), padded(both)))
+    X[:, m:both], c[:, m:both] = teacher.W, -teacher.a
+    for k, net in enumerate(nets):
+        X[k, :m], c[k, :m] = net.W, net.a
+    return X, c
+
+
+def _equal_shares(m: int) -> list[int]:
+    """Return where shares of students begin and end that have about as many pairs each; all begin with a whole vector."""
+    shares = -(-m // SHARE)
+    return [int(m * (1 - np.sqrt(1 - k / shares))) // LANES * LANES for k in range(shares)] + [m]
+
+
+def _for_each(function: Callable[[int], FloatArray], count: int) -> list[FloatArray]:
+    """Return what the function returns for each of `count` shares, in threads if there are several."""
+    return map_threads(lambda k, _: function(k), count) if count > 1 else [function(0)]
 
 
 def span_coordinates(net: TwoLayerNet, teacher: TwoLayerNet) -> tuple[TwoLayerNet, TwoLayerNet, FloatArray | None]:

@@ -154,7 +154,7 @@ def train(
 
     Flow is stiff: at minima of wide networks rates of decay go down to zero. SciPy's BDF follows it, with the exact Hessian, in
     about 600 steps to time 1000 (0.4 s at m = 16, d = 4); Radau took 2 to 3 times as long for the same tolerance, explicit
-    methods 20 times and more. LSODA is 2 to 3 times as fast, but before SciPy 1.17 not re-entrant, and runs share threads.
+    methods 20 times and more. LSODA is 2 to 3 times as fast, but up to SciPy 1.16 only one may be under way at a time.
     Meant for up to about 1000 weights, whose Hessian is factorised every few steps. At a fixed time descent at rate eta is within
     O(eta) of the flow. The tips of the loss where a neuron is at the origin, and the gradient jumps, are rounded off at a radius
     of 100 atol.

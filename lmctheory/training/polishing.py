@@ -18,7 +18,7 @@ GRADIENT_TOL = 1e-12
 MAX_ITERATIONS = 200
 DAMPING_LIMIT = 1e12
 NEGLIGIBLE = 1e-3  # share of the largest norm below which a neuron may be set to zero
-DENSE_LIMIT = 256  # weights up to which factorising dense Hessians is faster than products with them; at 1024 a hundredth as fast
+DENSE_LIMIT = 256  # weights from about which Hessian products beat factorising dense Hessians; at 1024 they are 30 times as fast
 
 
 @dataclass(frozen=True)
