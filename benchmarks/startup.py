@@ -21,15 +21,18 @@ CALLS = {
     "barrier, m = 4096": f"{TEACHER}; {NETS.format(m=4096)}; lmc.barrier(a, b, teacher)",
     "minima_barrier, m = 10^6": "a, b = (lmc.sample_minimum(4, 10**6, rng=k) for k in (0, 1)); lmc.minima_barrier(a, b)",
 }
-SCRIPT = """
-import resource, sys, time
+SCRIPT = r"""
+import re, sys, time
+from pathlib import Path
 started = time.perf_counter()
 import lmctheory as lmc
 imported = time.perf_counter() - started
 loaded = [name for name in {heavy!r} if name in sys.modules]
 started = time.perf_counter()
 {call}
-print(imported, time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, ",".join(loaded))
+took, status = time.perf_counter() - started, Path("/proc/self/status")  # not getrusage: it counts the process before exec
+peak = int(re.search(r"VmHWM:\s*(\d+)", status.read_text()).group(1)) / 1024 if status.exists() else float("nan")
+print(imported, took, peak, ",".join(loaded))
 """
 
 

@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numba import njit
 
-from lmctheory._compiled.angles import COEFFICIENTS
+from lmctheory._compiled.angles import sines_and_supplements
 from lmctheory._compiled.iterate import DEPTH, entry, layout, load_iterate, prepare
 from lmctheory._compiled.vectors import (
     LANES,
@@ -26,8 +26,6 @@ from lmctheory._compiled.vectors import (
     fma,
     load,
     magnitude,
-    polynomial,
-    root,
     set_product,
     splat,
     store,
@@ -134,7 +132,7 @@ def _tile(room, at, tile, first, last, left, right, below):
 @njit(inline="always")
 def _angles(room, at, tile, first, last, left, right, below):
     """Overwrite cosines by ``pi - p``; add ``mass sin p`` to radial sums, and return the sum of kernels as `_tile` does, once."""
-    zero, half, one, two, pi = splat(0.0), splat(0.5), splat(1.0), splat(2.0), splat(math.pi)
+    zero, half, one = splat(0.0), splat(0.5), splat(1.0)
     loss = zero
     for i in range(first, last):
         own = splat(room[at.mass + i])
@@ -144,16 +142,10 @@ def _angles(room, at, tile, first, last, left, right, below):
             cosine = load(room, row + j)
             if j == i // LANES * LANES:  # the angle of a neuron with itself is 0, not 1e-8
                 cosine = where_less(magnitude(count_up() - splat(float(i - j))), half, one, cosine)
-            size = magnitude(cosine)
-            size = where_less(one, size, one, size)  # in this order NaN stays NaN
-            t = one - size
-            sine = root(t * (two - t))
-            acute = sine * polynomial(t, COEFFICIENTS)
-            supplement = where_less(cosine, zero, acute, pi - acute)
+            sine, supplement, cosine = sines_and_supplements(cosine)
             store(room, row + j, supplement)
             row_radial = fma(load(room, at.mass + j), sine, row_radial)
-            kernel = fma(supplement, where_less(cosine, zero, zero - size, size), sine)
-            row_kernel = fma(load(room, at.shares + j), kernel, row_kernel)
+            row_kernel = fma(load(room, at.shares + j), fma(supplement, cosine, sine), row_kernel)
             if below:
                 store(room, at.radial + j, fma(own, sine, load(room, at.radial + j)))
         room[at.radial + i] += total(row_radial)
