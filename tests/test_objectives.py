@@ -242,7 +242,7 @@ def test_derivatives_agree_with_symbolic_differentiation(d):
     np.testing.assert_allclose(lmc.population_hessian(net, nothing), hessian, rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize(("m", "M", "d"), [(1, 1, 2), (5, 3, 4), (32, 8, 16), (7, 2, 50)])
+@pytest.mark.parametrize(("m", "M", "d"), [(1, 1, 2), (5, 3, 4), (32, 8, 16), (7, 2, 150), (261, 3, 2), (1030, 1, 1)])
 def test_compiled_loss_and_gradient_agree_with_plain_numpy(m, M, d):
     net, teacher = random_net(m, d), random_net(M, d, 1)
     value, gradient = PopulationLoss(teacher).value_and_gradient(net)
