@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 PAUSE = 0.05
+UNITS = {"us": "microseconds", "ms": "milliseconds", "s": "seconds", "x": "ratio of times", "MB": "megabytes"}
 PACKAGES = ("lmctheory", "numpy", "scipy", "numba", "torch", "jax", "scikit-learn", "rebasin", "lap", "lapx", "POT")
 
 
@@ -173,7 +174,7 @@ def draw(title: str, rows: Sequence[Row], path: Path) -> None:
         else:
             axes.set_xticks(range(len(cases)), cases)
         axes.set_yscale("log")
-        axes.set_ylabel(unit)
+        axes.set_ylabel(UNITS.get(unit, unit))
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     figure.suptitle(title, fontsize=10)
