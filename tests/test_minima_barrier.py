@@ -10,9 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lmctheory as lmc
-from lmctheory._compiled.minima import both_axes_moment, mean_residual, one_axis_moment, residual_energy
+from lmctheory._compiled.minima import (
+    both_axes_moment,
+    mean_residual,
+    next_lower_swap,
+    one_axis_moment,
+    pair_moment,
+    residual_energy,
+)
+from lmctheory.minima import swaps
 from lmctheory.minima.heights import grouped_pairs, highest_loss, mismatched
-from lmctheory.minima.swaps import SWAP_GAIN, improve
+from lmctheory.minima.swaps import SWAP_GAIN, exchanged, improve
 
 DIGITS = 40
 
@@ -187,19 +195,20 @@ def test_heights_with_extreme_weights():
 
 def test_two_peaks_on_one_segment():
     """Two pairs whose losses peak near opposite ends: the higher peak is found, whichever end it is at."""
-    eps = 1e-6
-    for big_first in (True, False):
-        x, y = (0.5, 0.4) if big_first else (0.4, 0.5)
-        a = lmc.Minimum([0, 2, 0, 1, 2, 3], [x, eps, 1 - x, 1, 1 - eps, 1])
-        b = lmc.Minimum([1, 3, 0, 1, 2, 3], [1 - eps, y, 1, eps, 1, 1 - y])
+    eps = 0.05
+    for x, y in ((0.5, 0.4995), (0.4995, 0.5)):
+        a = lmc.Minimum([0, 2, 0, 1, 2, 3], [eps * x, 0.5, 1 - eps * x, 1, 0.5, 1])
+        b = lmc.Minimum([1, 3, 0, 1, 2, 3], [0.5, eps * y, 1, 0.5, 1, 1 - eps * y])
         perm = np.arange(6)
         found = lmc.minima_barrier(a, b, perm)
         neurons = mismatched(a, b, perm)
         arrays = grouped_pairs(a.classes[neurons], b.classes[neurons], a.weights[neurons], b.weights[neurons])
-        u = np.linspace(-30, 30, 24_001)
+        u = np.linspace(-5, 5, 2001)
         dense = np.array([residual_energy(1 / (1 + math.exp(v)), 1 / (1 + math.exp(-v)), *arrays) for v in u])
+        assert np.sum((dense[1:-1] > dense[:-2]) & (dense[1:-1] > dense[2:])) == 2
         assert found.height >= dense.max() * (1 - 1e-13)
         assert found.height <= dense.max() * (1 + 1e-5)
+        assert (found.position < 0.5) == (x > y)
 
 
 def test_no_higher_point_on_a_dense_grid():
@@ -262,6 +271,47 @@ def test_no_exchange_of_two_neurons_improves_on_swaps(law, r):
             assert height(a, b, other) >= level * (1 - 2 * SWAP_GAIN)
     assert improved >= 4
     assert mismatches > 5
+
+
+@pytest.mark.parametrize(("leftover", "n"), [(4, 4), (3, 6)])
+def test_the_swap_found_is_the_next_that_lowers_the_loss(leftover, n):
+    """Each candidate's loss as the sum over all pairs of pairs; beyond `leftover` neurons meet their own class."""
+    rng = np.random.default_rng(12)
+    a = rng.integers(0, 4, n)
+    b = np.append((a[:leftover] + rng.integers(1, 4, leftover)) % 4, a[leftover:])
+    alpha, beta = rng.random((2, n))
+    levels = {}
+    for k in range(leftover):
+        for j in range(k + 1, n):
+            perm = exchanged(np.arange(n), k, j, j)
+            pairs = [(a[i], b[perm[i]], 0.3 * alpha[i], 0.7 * beta[perm[i]]) for i in range(n)]
+            levels[k * n + j] = sum(pair_moment(*first, *second) for first in pairs for second in pairs)
+    ordered = sorted(levels.values())
+    for bound in (*np.mean([ordered[1:], ordered[:-1]], axis=0), 2 * ordered[-1]):
+        for begin in range(0, leftover * n, 3):
+            cycle = [*range(begin, leftover * n), *range(begin)]
+            expected = next(c for c in cycle if levels.get(c, np.inf) < bound)
+            assert next_lower_swap(0.3, 0.7, a, alpha, b, beta, leftover, bound, begin) == expected
+    assert next_lower_swap(0.3, 0.7, a, alpha, b, beta, leftover, ordered[0] / 2, 0) == -1
+
+
+@pytest.mark.parametrize("seed", [55, 86, 214])
+def test_swaps_that_lower_one_peak_alone_are_tried_once_around(seed, monkeypatch):
+    """They lower the loss at the maximiser but not the height, and would be found again and again."""
+    found = []
+
+    def recorded(*args):
+        found.append((args[-2], next_lower_swap(*args)))
+        assert len(found) == len(set(found)) or found.count(found[-1]) == 2
+        return found[-1][1]
+
+    monkeypatch.setattr(swaps, "next_lower_swap", recorded)
+    rng = np.random.default_rng(seed)
+    a, b = (lmc.sample_minimum(4, 9, "sparse", r=0.2, rng=rng) for _ in range(2))
+    perm, count = improve(a, b, rng.permutation(9))
+    assert len([k for _, k in found if k >= 0]) > count
+    for i, j in itertools.combinations(range(9), 2):
+        assert height(a, b, exchanged(perm, i, j, perm[j])) >= height(a, b, perm) * (1 - 2 * SWAP_GAIN)
 
 
 def test_lightest_pairs_heavy_with_light_as_that_has_the_least_l1_residual():
@@ -369,8 +419,6 @@ def test_the_order_of_neurons_does_not_matter(case):
 
 def test_grouped_energy_is_the_sum_over_all_pairs():
     """Mixed directions on the same axes included, which only given permutations produce."""
-    from lmctheory._compiled.minima import pair_moment
-
     rng = np.random.default_rng(11)
     for M in (2, 3, 6):
         L = 30
