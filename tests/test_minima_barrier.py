@@ -106,6 +106,16 @@ def test_moments_at_the_extremes(weights):
     assert mean_residual(*weights[:2]) == pytest.approx(float(mean / mp.sqrt(2 * mp.pi)), rel=1e-14)
 
 
+@pytest.mark.parametrize("moment", [both_axes_moment, one_axis_moment])
+@pytest.mark.parametrize("others", [0.5, 1e200])
+def test_a_neuron_of_weight_zero_has_no_residual(moment, others):
+    """Whichever of the four it is, also where the products of the other weights overflow."""
+    for k in range(4):
+        weights = [others] * 4
+        weights[k] = 0.0
+        assert moment(*weights) == 0
+
+
 def test_moments_are_the_derived_ones():
     sym = lmc.symbolic
     first, second = sym.pair_residual_moments()
