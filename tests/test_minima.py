@@ -161,6 +161,10 @@ def test_failing_conditions_are_named():
     assert check.wrong_classes.tolist() == [0]
     assert "neuron 1 is 1 away" in check.reason
     assert "class 0 sums to 2" in check.reason
+    many = [lmc.is_global_minimum(lmc.TwoLayerNet(-np.ones((m, 3))), teacher).reason for m in (5, 6)]
+    assert ["more" in reason for reason in many] == [False, True]
+    assert "neuron 4 is" in many[1]
+    assert "and 1 more" in many[1]
     assert lmc.is_global_minimum(lmc.TwoLayerNet([[1.0, 0, 0], [0, 1.0, 0.1]]), teacher, atol=0.2)
 
 
@@ -229,6 +233,7 @@ def test_zero_neurons_and_permutations():
         minimum.weights[0] = 2.0
 
 
+UNEVEN = lmc.TwoLayerNet(np.eye(2), [1.0, 2.0])
 SKEW = lmc.TwoLayerNet([[1.0, 0.0], [0.6, 0.8]])
 TEACHER = lmc.orthonormal_teacher(2, 2)
 BAD_CALLS = [
@@ -254,8 +259,14 @@ BAD_CALLS = [
     (lambda: lmc.sample_minimum(2, 4, "dirichlet", concentration=0.0), "concentration must be positive"),
     (lambda: lmc.sample_minimum(2, 4, rng=-1), "rng must be at least 0"),
     (lambda: lmc.is_global_minimum(TEACHER, SKEW), "orthonormal rows"),
-    (lambda: lmc.is_global_minimum(lmc.TwoLayerNet(np.eye(2), [1.0, 2.0]), TEACHER), "net must have output weights one"),
-    (lambda: lmc.is_global_minimum(TEACHER, lmc.TwoLayerNet(np.eye(2), [1.0, 2.0])), "teacher must have output weights one"),
+    (
+        lambda: lmc.is_global_minimum(UNEVEN, TEACHER),
+        "net must have output weights one, got 2.0 at neuron 1",
+    ),
+    (
+        lambda: lmc.is_global_minimum(TEACHER, UNEVEN),
+        "teacher must have output weights one, got 2.0 at neuron 1",
+    ),
     (lambda: lmc.is_global_minimum(TEACHER, lmc.orthonormal_teacher(2, 3)), "input dimension"),
     (lambda: lmc.is_global_minimum(TEACHER, TEACHER, atol=-1.0), "atol must not be negative"),
     (lambda: lmc.project_to_minimum(lmc.TwoLayerNet([[1.0, 0.0]]), TEACHER), "at least as wide as the teacher"),

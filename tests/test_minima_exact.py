@@ -14,6 +14,7 @@ from lmctheory._compiled.leftovers import (
     EXHAUSTED,
     FOUND,
     STOPPED,
+    _variance,
     compatible_pairs,
     leftovers_bound,
     loss_terms,
@@ -23,6 +24,7 @@ from lmctheory._compiled.minima import mean_residual, pair_moment, residual_ener
 from lmctheory.minima.exact import GAP, MOST_LEFTOVERS, PROVED, Search, exact_matching
 from lmctheory.minima.heights import grouped_pairs, highest_loss, mismatched
 
+weights = st.floats(1e-6, 1.0)
 LAWS = [("uniform", {}), ("sparse", {"r": 0.15}), ("equal", {}), ("dirichlet", {"concentration": 0.1})]
 
 
@@ -283,6 +285,37 @@ def test_the_bound_of_leftovers_is_that_of_three_multipliers(n_a, n_b):
     assert attained >= 2
 
 
+def test_stopped_search_says_how_low_pairings_that_were_not_examined_may_be():
+    """Stopped at its first, second, ... node; without compiled loops around it, so that it looks at a counter."""
+    a, b = np.array([0, 0, 0, 1, 1]), np.array([2, 2, 3, 3, 3])
+    alpha, beta = np.array([0.1, 0.3, 0.9, 0.2, 0.7]), np.array([0.4, 0.5, 0.1, 0.25, 0.8])
+    lowest = min(
+        residual_energy(0.5, 0.5, *grouped_pairs(a, b[perm], alpha, beta[perm]))
+        for perm in map(np.array, itertools.permutations(range(5)))
+    )
+    mean, own, joint = np.zeros((1, 25)), np.zeros((1, 25)), np.zeros((1, 25, 25))
+    compatible = compatible_pairs(a, alpha, b, beta)
+    loss_terms(0.5, 0.5, a, alpha, b, beta, compatible, 1.01 * lowest, mean[0], own[0], joint[0])
+    search = getattr(search_pairings, "py_func", search_pairings)
+    found = [search(a, b, 4, compatible, mean, own, joint, 1.01 * lowest, StopsAfter(looks)) for looks in range(12)]
+    reasons, _, bounds, nodes = zip(*found, strict=True)
+    stopped = reasons.index(FOUND)
+    assert stopped >= 4
+    assert reasons == (STOPPED,) * stopped + (FOUND,) * (12 - stopped)
+    assert nodes[:stopped] == tuple(range(stopped))
+    assert bounds[0] == 0
+    assert all(0.1 * lowest < bound <= lowest for bound in bounds[1:stopped])
+
+
+@given(st.tuples(weights, weights))
+def test_variance_of_a_pair_is_its_energy_less_the_square_of_its_mean(pair):
+    p, q = pair
+    mean, variance = _variance(0, 1, p, q)
+    energy = residual_energy(1.0, 1.0, *grouped_pairs(np.array([0]), np.array([1]), np.array([p]), np.array([q])))
+    assert mean == mean_residual(p, q)
+    assert variance == pytest.approx(energy - mean**2, rel=1e-12)
+
+
 @pytest.mark.parametrize(("alpha", "expected"), [([0.5, 0.5], 1), ([0.2, 0.5], 2)])
 @pytest.mark.parametrize("side", ["a", "b"])
 def test_one_order_of_equal_weights_is_left(alpha, expected, side):
@@ -292,9 +325,6 @@ def test_one_order_of_equal_weights_is_left(alpha, expected, side):
     np.testing.assert_array_equal(compatible, compatible.T)
     orders = [[0, 3], [1, 2]]  # pairs i * 2 + j of the identity and of the exchange
     assert sum(compatible[np.ix_(order, order)].all() for order in orders) == expected
-
-
-weights = st.floats(1e-6, 1.0)
 
 
 @given(st.lists(st.integers(0, 4), min_size=4, max_size=4), st.tuples(weights, weights, weights, weights))
