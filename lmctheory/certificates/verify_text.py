@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from lmctheory.errors import CertificateError, InvalidInputError
 
 MAX_BYTES = 2**29  # the Hessian of a network of 1000 weights takes 150 MB
+START = 4096  # bytes, within which the object must begin
 MAX_NAMES = 100  # a certificate modulo permutation has 30
 BYTES_EACH, BYTES_MORE = 8, 1000  # there is at least so much text to every array; more arrays would take memory
 MAX_DIGITS = 4300  # of a numerator or denominator; 8192 bits have 2467, and a loss may start at 2^-4300
@@ -52,7 +53,7 @@ def read_document(source: str | os.PathLike[str]) -> dict[str, Any]:
         with open(source, "rb") as file:
             while len(raw) <= MAX_BYTES and (piece := file.read(2**20)):
                 raw += piece
-                require(raw.lstrip(b" \t\r\n")[:1] in (b"", b"{"), "the file does not start with a JSON object")
+                require(bytes(raw[:START]).lstrip(b" \t\r\n").startswith(b"{"), "the file does not start with a JSON object")
     except (OSError, ValueError) as error:
         if isinstance(error, CertificateError):
             raise
