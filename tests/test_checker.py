@@ -31,7 +31,8 @@ def test_hexadecimal_text_is_read_exactly(x):
 @pytest.mark.parametrize(
     "text",
     ["nan", "inf", "0.08", "0x1", "0x1.8", "1", "0X1.8P+1", " 0x1.8p+1", "0x1.8p+1 ", "0x1.8p+1\n", "+0x1.8p+1", "0x1.8p1",
-     "0x2.0p+1", "0x1.00000000000001p+0", "0x1.8p+1024", "0x0.0000000000001p-1023", "0x1.8p+01", "0x1.8p+99999999", "0x1.A000000000000p+1",
+     "0x2.0p+1", "0x1.00000000000001p+0", "0x1.8p+1024", "0x0.0000000000001p-1023", "0x1.8p+01", "0x1.8p+99999999",
+     "0x1.A000000000000p+1",
      "", "0x1.٣p+1", 1.5, 1, True, None, ["0x1.8p+1"], {"x": 1}],
 )  # fmt: skip
 def test_what_is_no_float64_number_is_refused(text):
