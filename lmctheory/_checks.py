@@ -25,7 +25,7 @@ def real_array(name: str, value: Any, ndim: int) -> FloatArray:
     """A non-empty, finite, C-contiguous float64 array with `ndim` axes."""
     kind = {1: "a vector", 2: "a matrix"}[ndim]
     try:
-        raw = np.asarray(value)
+        raw = as_array(value)
         if raw.dtype.kind not in "iuf":
             raise TypeError(f"dtype {raw.dtype}")
         array = np.ascontiguousarray(raw, dtype=np.float64)
@@ -40,6 +40,22 @@ def real_array(name: str, value: Any, ndim: int) -> FloatArray:
         index = tuple(int(k) for k in np.argwhere(~finite)[0])
         raise InvalidInputError(f"{name} must be finite, got {array[index]} at index {list(index)}")
     return array
+
+
+def as_array(value: Any) -> NDArray[Any]:
+    """Return NumPy's array of anything array-like; tensors are taken as the numbers they hold, without their gradients.
+
+    Raises
+    ------
+    ValueError
+        If there is no such array, whatever the library that the value is from raises.
+    """
+    try:
+        return np.asarray(value.detach() if getattr(value, "requires_grad", False) is True else value)
+    except MemoryError:
+        raise
+    except Exception as error:  # of the library of the value: no values on this device, in this mode, of this type
+        raise ValueError(str(error)) from None
 
 
 def same_dimension(name: str, value: int, other: str, expected: int) -> None:
@@ -125,8 +141,8 @@ def permutation(name: str, value: Any, size: int) -> IntArray:
 def integer_array(name: str, value: Any, shape: tuple[int, ...]) -> IntArray:
     """An integer array of the given shape; booleans and floats are refused."""
     try:
-        raw = np.asarray(value)
-    except ValueError:  # ragged
+        raw = as_array(value)
+    except ValueError:  # ragged, say
         raw = np.empty(0)
     if raw.dtype.kind not in "iu" or raw.shape != shape:
         raise InvalidInputError(f"{name} must be integers of shape {shape}, got {describe(value)}")
@@ -136,8 +152,8 @@ def integer_array(name: str, value: Any, shape: tuple[int, ...]) -> IntArray:
 def mask(name: str, value: Any, *shapes: tuple[int, ...]) -> BoolArray:
     """A copy of a boolean array of one of the shapes, or of a matrix if none are given; numbers are refused."""
     try:
-        raw = np.asarray(value)
-    except ValueError:  # ragged
+        raw = as_array(value)
+    except ValueError:  # ragged, say
         raw = np.empty(0)
     if raw.dtype.kind != "b" or (raw.shape not in shapes if shapes else raw.ndim != 2):
         expected = f"booleans of shape {' or '.join(map(str, shapes))}" if shapes else "a matrix of booleans"
@@ -173,6 +189,8 @@ def _digest(name: str) -> int:
 def describe(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
+    if hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, np.generic):
+        return f"a {type(value).__name__} of shape {tuple(value.shape)} and dtype {value.dtype}"
     text = repr(value)
     text = text if len(text) <= 60 else f"{text[:57]}..."
     if isinstance(value, (list, tuple)):
