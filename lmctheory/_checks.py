@@ -194,6 +194,6 @@ def describe(value: Any) -> str:
     text = repr(value)
     text = text if len(text) <= 60 else f"{text[:57]}..."
     if isinstance(value, (list, tuple)):
-        with contextlib.suppress(ValueError):  # ragged
+        with contextlib.suppress(Exception):  # ragged, or of tensors without values
             text += f" of shape {np.shape(value)}"
     return text
