@@ -30,6 +30,14 @@ FOREIGN = {  # what other files begin with
 MAX_EXPANSION, ALWAYS_ALLOWED = 100, 2**26  # weights hardly compress; what is large and does a hundredfold is no network
 
 
+def file_path(path: Any) -> Path:
+    """Return the argument `path` as a path, or refuse it."""
+    try:
+        return Path(os.fsdecode(path))
+    except TypeError:
+        raise InvalidInputError(f"path must be the name of a file, got {path!r}") from None
+
+
 def file_content(path: str | os.PathLike[str]) -> bytes:
     """Return the bytes in a file.
 
@@ -40,10 +48,7 @@ def file_content(path: str | os.PathLike[str]) -> bytes:
     OSError
         If there is no such file, or it cannot be read.
     """
-    try:
-        location = Path(os.fsdecode(path))
-    except TypeError:
-        raise InvalidInputError(f"path must be the name of a file, got {path!r}") from None
+    location = file_path(path)
     if location.is_dir():
         raise InvalidInputError(f"{location} cannot be read: Is a directory, and path must name a file")
     return location.read_bytes()
@@ -106,9 +111,12 @@ def _members(archive: zipfile.ZipFile) -> Arrays:
 
 def _array(name: str, content: bytes) -> NDArray[Any]:
     file = io.BytesIO(content)
-    version = np.lib.format.read_magic(file)
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read_header(file)
+    try:
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(file)
+    except Exception:  # whatever a damaged header provokes
+        raise ValueError(f"the header of {name} is damaged") from None
     if dtype.hasobject:
         raise ValueError(f"{name} holds Python objects, and may hold programs; save arrays of numbers")
     size = int(np.prod(shape, dtype=object)) * dtype.itemsize

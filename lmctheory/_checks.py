@@ -187,6 +187,13 @@ def _digest(name: str) -> int:
 
 
 def describe(value: Any) -> str:
+    try:
+        return _described(value)
+    except Exception:  # of foreign types that show themselves to nobody
+        return f"a {type(value).__name__}"
+
+
+def _described(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     if hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, np.generic):

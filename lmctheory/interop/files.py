@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
 from lmctheory import _checks
-from lmctheory._archives import ZIP, Arrays, file_content, is_safetensors, npz_arrays, unreadable, without_counters
+from lmctheory._archives import ZIP, Arrays, file_content, file_path, is_safetensors, npz_arrays, unreadable, without_counters
 from lmctheory._files import atomic_file
 from lmctheory.errors import InvalidInputError
 from lmctheory.interop.extras import needs
@@ -73,7 +74,8 @@ def load_network(path: str | os.PathLike[str], names: Names | None = None, skip:
     ...     lmc.load_network(f"{folder}/net.npz")
     LayeredNet(widths=(1,), input_dim=2, output_dim=1)
     """
-    if isinstance(skip, str):
+    path = file_path(path)
+    if isinstance(skip, str) or not isinstance(skip, Iterable):
         raise InvalidInputError(f"skip must be a sequence of names of arrays, got {skip!r}")
     left_out = frozenset(skip)
     arrays = {name: array for name, array in without_counters(_read(path)).items() if name not in left_out}
@@ -129,7 +131,7 @@ def save_network(net: Network, path: str | os.PathLike[str]) -> None:
     """
     if not isinstance(net, LayeredNet):
         _checks.instance("net", net, TwoLayerNet)
-    ending = _ending(path)
+    ending = file_path(path).suffix.lower()
     if ending == NPZ:
         net.save(path)
         return
@@ -147,9 +149,9 @@ def save_network(net: Network, path: str | os.PathLike[str]) -> None:
         file.write(save(arrays))
 
 
-def _read(path: str | os.PathLike[str]) -> Arrays:
+def _read(path: Path) -> Arrays:
     """Return all arrays in the file, of the kind that its content shows."""
-    if _ending(path) == SAFETENSORS:  # a missing package is named before a missing file
+    if path.suffix.lower() == SAFETENSORS:  # a missing package is named before a missing file
         _require_safetensors()
     content = file_content(path)
     if is_safetensors(content) and not content.startswith(ZIP):
@@ -157,7 +159,7 @@ def _read(path: str | os.PathLike[str]) -> Arrays:
     return npz_arrays(content, path, _expected(path))
 
 
-def _safetensors(content: bytes, path: str | os.PathLike[str]) -> Arrays:
+def _safetensors(content: bytes, path: Path) -> Arrays:
     _require_safetensors()
     from safetensors.numpy import load
 
@@ -177,12 +179,8 @@ def _require_safetensors() -> None:
         import safetensors.numpy  # noqa: F401
 
 
-def _expected(path: str | os.PathLike[str]) -> str:
-    return EXPECTED.get(_ending(path), "a .safetensors or .npz file")
-
-
-def _ending(path: str | os.PathLike[str]) -> str:
-    return os.path.splitext(os.fsdecode(path))[1].lower()
+def _expected(path: Path) -> str:
+    return EXPECTED.get(path.suffix.lower(), "a .safetensors or .npz file")
 
 
 def _named(arrays: Arrays, names: Names) -> list[tuple[str, str | None]]:

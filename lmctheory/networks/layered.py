@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -213,6 +214,10 @@ class LayeredNet:
         weights = [arrays[f"weight_{k}"] for k in range(count)]
         biases = [arrays[f"bias_{k}"] for k in range(count)]
         return LayeredNet(weights, biases)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are made anew from the arrays, and so are read-only too."""
+        return type(self), (self.weights, self.biases)
 
     def __repr__(self) -> str:
         return f"LayeredNet(widths={self.widths}, input_dim={self.input_dim}, output_dim={self.output_dim})"

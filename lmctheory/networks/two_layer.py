@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -124,6 +125,10 @@ class TwoLayerNet:
         if set(arrays) != {"W", "a"}:
             raise unreadable(path, expected, f"it holds {', '.join(sorted(arrays)) or 'nothing'}")
         return TwoLayerNet(arrays["W"], arrays["a"])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are made anew from the arrays, and so are read-only too."""
+        return type(self), (self.W, self.a)
 
     def __repr__(self) -> str:
         return f"TwoLayerNet(width={self.width}, input_dim={self.input_dim})"
