@@ -76,7 +76,10 @@ def items(name: str, value: Any, what: str, minimum: int = 1) -> list[Any]:
     expected = f"{name} must be a sequence of {what}, at least {({1: 'one', 2: 'two'})[minimum]}"
     if not isinstance(value, Iterable) or isinstance(value, (str, bytes)):
         raise InvalidInputError(f"{expected}, got {describe(value)}")
-    members = list(value)
+    try:
+        members = list(value)
+    except Exception:  # an array without axes
+        raise InvalidInputError(f"{expected}, got {describe(value)}") from None
     if len(members) < minimum:
         raise InvalidInputError(f"{expected}, got {len(members) or 'none'}")
     return members
@@ -88,7 +91,7 @@ def integer(name: str, value: Any, minimum: int) -> int:
         if isinstance(value, (bool, np.bool_)):
             raise TypeError
         number = operator.index(value)
-    except TypeError:
+    except (TypeError, RuntimeError):  # the latter of tensors without values
         raise InvalidInputError(f"{name} must be an integer, got {describe(value)}") from None
     if number < minimum:
         raise InvalidInputError(f"{name} must be at least {minimum}, got {number}")
@@ -101,7 +104,7 @@ def real(name: str, value: Any, *, positive: bool = False, non_negative: bool = 
         if isinstance(value, (bool, np.bool_, str, bytes)):
             raise TypeError
         number = float(value)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last of tensors without values
         raise InvalidInputError(f"{name} must be a real number, got {describe(value)}") from None
     if not math.isfinite(number):
         raise InvalidInputError(f"{name} must be finite, got {number}")

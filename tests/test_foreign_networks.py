@@ -389,6 +389,19 @@ def test_tensors_without_real_numbers_are_refused_by_name(case):
             quietly(call)
 
 
+@needs_torch
+def test_single_tensors_are_numbers_or_refused():
+    net = lmc.TwoLayerNet(np.eye(2))
+    settings = {"learning_rate": 0.1, "gradient_tol": torch.tensor(0.1), "n_runs": torch.tensor(1), "max_steps": 3, "rng": 0}
+    assert lmc.train(net, 2, **settings).networks[0].width == 2
+    for name in ("gradient_tol", "n_runs"):
+        with pytest.raises(lmc.InvalidInputError, match=f"^{name} must be"):
+            lmc.train(net, 2, **settings | {name: torch.ones((), device="meta")})
+    for value in (torch.tensor(1.0), np.array(1.0), torch.ones((), device="meta")):
+        with pytest.raises(lmc.InvalidInputError, match="weights must be a sequence of matrices"):
+            lmc.LayeredNet(value)
+
+
 class Unreadable:
     """An array of a library in a mode in which it has no values."""
 

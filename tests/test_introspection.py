@@ -169,3 +169,7 @@ def test_every_public_name_can_be_looked_at_with_extras():
         typing.get_type_hints(value)
         if not (isinstance(value, type) and issubclass(value, BaseException)):
             inspect.signature(value, eval_str=True)
+        for method in vars(value).values() if inspect.isclass(value) else ():
+            function = method.fget if isinstance(method, property) else getattr(method, "__func__", method)
+            if inspect.isfunction(function):
+                typing.get_type_hints(function)

@@ -132,6 +132,7 @@ NETWORK = npz(**STATE)
 BOMB = zipped(*((f"{name}.npy", npy(np.zeros((3000, 3000)))) for name in "Wa"), compression=zipfile.ZIP_DEFLATED)
 LYING_HEADER = npy(np.ones((2, 2))).replace(b"(2, 2)", b"(9, 9)")
 HUGE_HEADER = npy(np.ones((2, 2))).replace(b"(2, 2), }", b"(2**2,), }").replace(b"(2**2,)", b"(1<<60,)")
+NESTED_HEADER = npy(np.ones(1)).replace(b"(1,)", b"(" * 50)
 ONE_NUMBER = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
 FOREIGN = {
     "empty": (b"", "it is empty"),
@@ -153,6 +154,8 @@ FOREIGN = {
     "long array": (zipped(("W.npy", npy(TWO.W) + bytes(8)), ("a.npy", npy(TWO.a))), "W must hold 48 bytes"),
     "lying header": (zipped(("W.npy", LYING_HEADER), ("a.npy", npy(TWO.a))), "W must hold 648 bytes"),
     "expression in a header": (zipped(("W.npy", HUGE_HEADER), ("a.npy", npy(TWO.a))), "header"),
+    "nested header": (zipped(("W.npy", NESTED_HEADER), ("a.npy", npy(TWO.a))), "header of W is damaged"),
+    "nested safetensors": (struct.pack("<Q", 100_005) + b'{"W":' + b"[" * 100_000, ""),
     "bomb": (BOMB, "it would expand from"),
     "objects": (npz(W=np.array([[None]]), a=TWO.a), "W holds Python objects"),
     "objects in records": (npz(W=np.zeros(2, dtype=[("x", object)]), a=TWO.a), "W holds Python objects"),
