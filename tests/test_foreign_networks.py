@@ -326,7 +326,7 @@ def test_modes_of_torch_do_not_matter(context):
 
 
 @needs_torch
-@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e30, 1e150])
+@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e30, 1e150, 1e200])
 def test_weights_of_any_size_are_read(scale):
     module = sequence().double()
     with torch.no_grad():
@@ -392,7 +392,7 @@ def test_tensors_without_real_numbers_are_refused_by_name(case):
 @needs_torch
 def test_single_tensors_are_numbers_or_refused():
     net = lmc.TwoLayerNet(np.eye(2))
-    settings = {"learning_rate": 0.1, "gradient_tol": torch.tensor(0.1), "n_runs": torch.tensor(1), "max_steps": 3, "rng": 0}
+    settings = {"learning_rate": 0.1, "gradient_tol": torch.tensor(100.0), "n_runs": torch.tensor(1), "max_steps": 3, "rng": 0}
     assert lmc.train(net, 2, **settings).networks[0].width == 2
     for name in ("gradient_tol", "n_runs"):
         with pytest.raises(lmc.InvalidInputError, match=f"^{name} must be"):

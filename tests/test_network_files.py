@@ -300,6 +300,13 @@ def test_arrays_are_skipped_by_name_on_the_command_line(folder, capsys, command)
     assert run(capsys, *command.split(), "--skip", "lr,loss")[0] == 0
 
 
+def test_nothing_is_skipped_where_no_file_is_read(folder, capsys):
+    training = "train --data digits --width 2 --skip lr --out nets"
+    status, _, err = run(capsys, *training.split())
+    assert status == 2
+    assert "--skip belongs to training against a teacher" in err
+
+
 @pytest.mark.parametrize("option", ["sharpness deep.npz --teacher two.npz", "sharpness two.npz --teacher deep.npz"])
 def test_a_deeper_teacher_is_refused_in_one_line(folder, capsys, option):
     TWO.save("two.npz")

@@ -15,7 +15,7 @@ from lmctheory.cli.options import command, seed, skipped_arrays
 from lmctheory.cli.output import Report, show_trained
 from lmctheory.errors import InvalidInputError
 
-POPULATION_OPTIONS = ("teacher", "M", "d", "max_steps", "gradient_tol", "init_scale", "polish")
+POPULATION_OPTIONS = ("teacher", "skip", "M", "d", "max_steps", "gradient_tol", "init_scale", "polish")
 DATA_OPTIONS = ("loss", "solver", "batch_size", "max_epochs", "tol")
 SHARED_OPTIONS = ("learning_rate", "loss_tol")
 

@@ -174,9 +174,9 @@ def _evaluation_copy(module: Any) -> Any:
 
 def _parameters(path: str, layer: Any) -> tuple[FloatArray, FloatArray | None]:
     """Return weight and bias of a linear layer as it computes them."""
-    for hook in layer._forward_pre_hooks.values():
-        hook(layer, ())
     try:
+        for hook in layer._forward_pre_hooks.values():
+            hook(layer, ())
         weight, bias = layer.weight, layer.bias
         return _checks.real_array("weight", weight, 2), None if bias is None else _checks.real_array("bias", bias, 1)
     except Exception as error:  # whatever a parametrization raises
