@@ -25,7 +25,7 @@ def real_array(name: str, value: Any, ndim: int) -> FloatArray:
     """A non-empty, finite, C-contiguous float64 array with `ndim` axes."""
     kind = {1: "a vector", 2: "a matrix"}[ndim]
     try:
-        raw = np.asarray(value)
+        raw = as_array(value)
         if raw.dtype.kind not in "iuf":
             raise TypeError(f"dtype {raw.dtype}")
         array = np.ascontiguousarray(raw, dtype=np.float64)
@@ -40,6 +40,22 @@ def real_array(name: str, value: Any, ndim: int) -> FloatArray:
         index = tuple(int(k) for k in np.argwhere(~finite)[0])
         raise InvalidInputError(f"{name} must be finite, got {array[index]} at index {list(index)}")
     return array
+
+
+def as_array(value: Any) -> NDArray[Any]:
+    """Return NumPy's array of anything array-like; tensors are taken as the numbers they hold, without their gradients.
+
+    Raises
+    ------
+    ValueError
+        If there is no such array, whatever the library that the value is from raises.
+    """
+    try:
+        return np.asarray(value.detach() if getattr(value, "requires_grad", False) is True else value)
+    except MemoryError:
+        raise
+    except Exception as error:  # of the library of the value: no values on this device, in this mode, of this type
+        raise ValueError(str(error)) from None
 
 
 def same_dimension(name: str, value: int, other: str, expected: int) -> None:
@@ -60,7 +76,10 @@ def items(name: str, value: Any, what: str, minimum: int = 1) -> list[Any]:
     expected = f"{name} must be a sequence of {what}, at least {({1: 'one', 2: 'two'})[minimum]}"
     if not isinstance(value, Iterable) or isinstance(value, (str, bytes)):
         raise InvalidInputError(f"{expected}, got {describe(value)}")
-    members = list(value)
+    try:
+        members = list(value)
+    except Exception:  # an array without axes
+        raise InvalidInputError(f"{expected}, got {describe(value)}") from None
     if len(members) < minimum:
         raise InvalidInputError(f"{expected}, got {len(members) or 'none'}")
     return members
@@ -72,7 +91,7 @@ def integer(name: str, value: Any, minimum: int) -> int:
         if isinstance(value, (bool, np.bool_)):
             raise TypeError
         number = operator.index(value)
-    except TypeError:
+    except (TypeError, RuntimeError):  # the latter of tensors without values
         raise InvalidInputError(f"{name} must be an integer, got {describe(value)}") from None
     if number < minimum:
         raise InvalidInputError(f"{name} must be at least {minimum}, got {number}")
@@ -85,7 +104,7 @@ def real(name: str, value: Any, *, positive: bool = False, non_negative: bool = 
         if isinstance(value, (bool, np.bool_, str, bytes)):
             raise TypeError
         number = float(value)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last of tensors without values
         raise InvalidInputError(f"{name} must be a real number, got {describe(value)}") from None
     if not math.isfinite(number):
         raise InvalidInputError(f"{name} must be finite, got {number}")
@@ -125,8 +144,8 @@ def permutation(name: str, value: Any, size: int) -> IntArray:
 def integer_array(name: str, value: Any, shape: tuple[int, ...]) -> IntArray:
     """An integer array of the given shape; booleans and floats are refused."""
     try:
-        raw = np.asarray(value)
-    except ValueError:  # ragged
+        raw = as_array(value)
+    except ValueError:  # ragged, say
         raw = np.empty(0)
     if raw.dtype.kind not in "iu" or raw.shape != shape:
         raise InvalidInputError(f"{name} must be integers of shape {shape}, got {describe(value)}")
@@ -136,8 +155,8 @@ def integer_array(name: str, value: Any, shape: tuple[int, ...]) -> IntArray:
 def mask(name: str, value: Any, *shapes: tuple[int, ...]) -> BoolArray:
     """A copy of a boolean array of one of the shapes, or of a matrix if none are given; numbers are refused."""
     try:
-        raw = np.asarray(value)
-    except ValueError:  # ragged
+        raw = as_array(value)
+    except ValueError:  # ragged, say
         raw = np.empty(0)
     if raw.dtype.kind != "b" or (raw.shape not in shapes if shapes else raw.ndim != 2):
         expected = f"booleans of shape {' or '.join(map(str, shapes))}" if shapes else "a matrix of booleans"
@@ -171,11 +190,20 @@ def _digest(name: str) -> int:
 
 
 def describe(value: Any) -> str:
+    try:
+        return _described(value)
+    except Exception:  # of foreign types that show themselves to nobody
+        return f"a {type(value).__name__}"
+
+
+def _described(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
+    if hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, np.generic):
+        return f"a {type(value).__name__} of shape {tuple(value.shape)} and dtype {value.dtype}"
     text = repr(value)
     text = text if len(text) <= 60 else f"{text[:57]}..."
     if isinstance(value, (list, tuple)):
-        with contextlib.suppress(ValueError):  # ragged
+        with contextlib.suppress(Exception):  # ragged, or of tensors without values
             text += f" of shape {np.shape(value)}"
     return text

@@ -379,7 +379,7 @@ BAD = [
     (f"{PAIR} --tea T.npz", "unrecognized arguments: --tea T.npz"),
     ("barrier missing.npz B.npz --teacher T.npz", "missing.npz cannot be read: No such file or directory"),
     ("barrier A.npz folder.npz --teacher T.npz", "folder.npz cannot be read: Is a directory"),
-    ("barrier A.npz B.npz --teacher text.npz", "text.npz: path must name an .npz archive of W and a, got 'text.npz' ("),
+    ("barrier A.npz B.npz --teacher text.npz", "text.npz: path must name an .npz archive of named arrays, got 'text.npz' ("),
     ("barrier A.npz text.npz --teacher T.npz", "text.npz: path must name an .npz archive of named arrays, got 'text.npz' ("),
     ("barrier nameless.npz B.npz --teacher T.npz", "nameless.npz: names must be given where they are none of 0.weight, "),
     ("barrier nan.npz B.npz --teacher T.npz", "nan.npz: W must be finite, got nan at index [0, 1]"),

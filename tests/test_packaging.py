@@ -92,15 +92,18 @@ def test_public_names_are_those_of_the_stub():
     assert all(hasattr(lmc, name) for name in names)
 
 
-@pytest.mark.parametrize(("module", "extra"), [("plotting", "plot"), ("strategies", "testing"), ("symbolic", "symbolic")])
-def test_missing_extra_names_the_line_that_installs_it(module, extra):
+@pytest.mark.parametrize(
+    ("module", "extra", "function"),
+    [("plotting", "plot", "rate_plot"), ("strategies", "testing", "networks"), ("symbolic", "symbolic", "relu_kernel")],
+)
+def test_missing_extra_names_the_line_that_installs_it(module, extra, function):
     needs = {"plotting": "matplotlib", "strategies": "hypothesis", "symbolic": "sympy"}[module]
     code = f"""
 import sys
 sys.modules[{needs!r}] = None
 import lmctheory
 try:
-    lmctheory.{module}.__doc__
+    lmctheory.{module}.{function}()
 except lmctheory.MissingDependencyError as error:
     print(error)
 """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lmctheory._checks import FloatArray, Rng
+from lmctheory._checks import FloatArray, IntArray, Rng  # noqa: F401  IntArray is the type of an inherited field
 from lmctheory._parallel import blas
 from lmctheory.alignment.alignment import Alignment
 from lmctheory.alignment.arrangement import arrange

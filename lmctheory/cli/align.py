@@ -9,7 +9,7 @@ import lmctheory as lmc
 from lmctheory._files import atomic_file
 from lmctheory.cli.files import load_networks, writing
 from lmctheory.cli.objective import MISSING, chosen_objective, declare_objective
-from lmctheory.cli.options import command, layer_names
+from lmctheory.cli.options import command, layer_names, skipped_arrays
 from lmctheory.cli.output import Report, permutation_text, written
 from lmctheory.errors import InvalidInputError
 
@@ -19,7 +19,7 @@ def align(options: argparse.Namespace) -> Report:
     objective = chosen_objective(options)
     if objective is None and options.method in ("barrier", "exact"):
         raise InvalidInputError(f"{MISSING} with --method {options.method}, which minimises the barrier")
-    net_a, net_b = load_networks((options.A, options.B), options.names)
+    net_a, net_b = load_networks((options.A, options.B), options.names, options.skip)
     found = lmc.align(net_a, net_b, options.method, objective=objective, time_limit=options.time_limit)
     if options.out is not None:
         with writing(options.out):
@@ -73,6 +73,7 @@ def declare(commands: Any) -> None:
     sub.add_argument("--method", default="weights", help="weights (default), activations, barrier or exact")
     declare_objective(sub)
     layer_names(sub)
+    skipped_arrays(sub)
     sub.add_argument("--time-limit", type=float, metavar="SECONDS", help="of exact (default: none)")
     sub.add_argument("--out", metavar="FILE", help="write B, permuted, as .npz or .safetensors")
     sub.add_argument(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import lmctheory as lmc
 from lmctheory.cli.files import load_networks, writing
 from lmctheory.cli.objective import MISSING, chosen_objective, declare_objective, description
-from lmctheory.cli.options import command, layer_names, plot
+from lmctheory.cli.options import command, layer_names, plot, skipped_arrays
 from lmctheory.cli.output import Report, permutation_text, written
 from lmctheory.errors import InvalidInputError
 
@@ -24,7 +24,7 @@ def barrier(options: argparse.Namespace) -> Report:
     objective = chosen_objective(options)
     if objective is None:
         raise InvalidInputError(MISSING)
-    net_a, net_b = load_networks((options.A, options.B), options.names)
+    net_a, net_b = load_networks((options.A, options.B), options.names, options.skip)
     align = None if options.align == "none" else options.align
     found = lmc.barrier(net_a, net_b, objective, align, options.kind, grid_size=options.grid_size)
     result: dict[str, Any] = {"barrier": found}
@@ -109,6 +109,7 @@ def declare(commands: Any) -> None:
     sub.add_argument("B", help="network at t = 1, permuted")
     declare_objective(sub)
     layer_names(sub)
+    skipped_arrays(sub)
     sub.add_argument("--align", default="none", metavar="METHOD", help="none (default), weights, activations, barrier or exact")
     sub.add_argument("--kind", default="chord", help="chord (default), endpoint-mean or midpoint")
     sub.add_argument(

@@ -52,8 +52,8 @@ def command_line() -> Parser:
     parser = Parser(
         prog="lmctheory",
         description="Linear mode connectivity modulo permutation, for networks of one's own.",
-        epilog="Networks are files of weights: .npz with W (m, d) and a (m,), or .npz and .safetensors with 0.weight, 0.bias, "
-        "..., of ReLU networks of any depth (not convolutional). 'lmctheory COMMAND --help' shows examples.",
+        epilog="Networks are .npz or .safetensors files of weights: W (m, d) and a (m,), or 0.weight, 0.bias, ..., of ReLU "
+        "networks of any depth (not convolutional). 'lmctheory COMMAND --help' shows examples.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {lmc.__version__}")

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 import lmctheory as lmc
-from lmctheory.cli.files import load_teacher
+from lmctheory.cli.files import load_two_layer
 from lmctheory.errors import InvalidInputError
 
 MISSING = "the objective must be given as --teacher FILE, or as --data NAME or --mnist FOLDER"
@@ -44,7 +44,9 @@ def chosen_objective(options: argparse.Namespace) -> lmc.PopulationLoss | lmc.Da
     data = chosen_data(options)
     if data is not None:
         return data.objective(options.split or "train", options.loss or "cross-entropy")
-    return None if options.teacher is None else lmc.PopulationLoss(load_teacher(options.teacher), options.inputs or "gaussian")
+    if options.teacher is None:
+        return None
+    return lmc.PopulationLoss(load_two_layer(options.teacher, options.skip), options.inputs or "gaussian")
 
 
 def description(options: argparse.Namespace, objective: lmc.PopulationLoss | lmc.DataLoss) -> str:

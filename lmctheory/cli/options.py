@@ -39,6 +39,11 @@ def layer_names(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--names", metavar="LAYERS", help=text)
 
 
+def skipped_arrays(sub: argparse.ArgumentParser) -> None:
+    text = "arrays in the files that are no part of a network, as lr,loss; single integers are left out unasked"
+    sub.add_argument("--skip", metavar="NAMES", help=text)
+
+
 def plot(sub: argparse.ArgumentParser, name: str) -> None:
     text = f"also draw to FILE, a PNG, PDF or SVG (default: {name}); needs matplotlib"
     sub.add_argument("--plot", nargs="?", const=name, metavar="FILE", help=text)

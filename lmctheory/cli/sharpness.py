@@ -7,17 +7,17 @@ import math
 from typing import Any
 
 import lmctheory as lmc
-from lmctheory.cli.files import about, load_teacher
-from lmctheory.cli.options import command
+from lmctheory.cli.files import about, load_two_layer
+from lmctheory.cli.options import command, skipped_arrays
 from lmctheory.cli.output import Report
 
 
 def sharpness(options: argparse.Namespace) -> Report:
     """The largest Hessian eigenvalue at each network."""
-    teacher = load_teacher(options.teacher)
+    teacher = load_two_layer(options.teacher, options.skip)
     found = []
     for path in options.networks:
-        net = load_teacher(path)
+        net = load_two_layer(path, options.skip)
         with about(path):
             value = lmc.sharpness(net, teacher, options.inputs)
             found.append(
@@ -52,4 +52,5 @@ def declare(commands: Any) -> None:
     )
     sub.add_argument("networks", nargs="+", metavar="NETWORK")
     sub.add_argument("--teacher", required=True, metavar="T", help="the target network")
+    skipped_arrays(sub)
     sub.add_argument("--inputs", default="gaussian", metavar="LAW", help="gaussian (default) or sphere")

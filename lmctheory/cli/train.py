@@ -9,13 +9,13 @@ from typing import Any
 
 import lmctheory as lmc
 from lmctheory._files import atomic_folder
-from lmctheory.cli.files import load_teacher, writing
+from lmctheory.cli.files import load_two_layer, writing
 from lmctheory.cli.objective import chosen_data, declare_data, refuse
-from lmctheory.cli.options import command, seed
+from lmctheory.cli.options import command, seed, skipped_arrays
 from lmctheory.cli.output import Report, show_trained
 from lmctheory.errors import InvalidInputError
 
-POPULATION_OPTIONS = ("teacher", "M", "d", "max_steps", "gradient_tol", "init_scale", "polish")
+POPULATION_OPTIONS = ("teacher", "skip", "M", "d", "max_steps", "gradient_tol", "init_scale", "polish")
 DATA_OPTIONS = ("loss", "solver", "batch_size", "max_epochs", "tol")
 SHARED_OPTIONS = ("learning_rate", "loss_tol")
 
@@ -35,7 +35,11 @@ def _on_the_population(options: argparse.Namespace) -> Report:
         raise InvalidInputError("--M and --d must be given together")
     if len(options.width) > 1:
         raise InvalidInputError(f"--width must be one number without --data, got {_comma(options.width)}")
-    teacher = lmc.orthonormal_teacher(options.M, options.d) if options.teacher is None else load_teacher(options.teacher)
+    teacher = (
+        lmc.orthonormal_teacher(options.M, options.d)
+        if options.teacher is None
+        else load_two_layer(options.teacher, options.skip)
+    )
     width = options.width[0]
     given = _given(options, ("max_steps", "gradient_tol", "init_scale", "polish", *SHARED_OPTIONS))
     given.setdefault("learning_rate", 1 / max(width, 1))
@@ -129,6 +133,7 @@ def declare(commands: Any) -> None:
         "The folder must be new or empty; it appears when all runs have ended.",
     )
     sub.add_argument("--teacher", metavar="T", help="the target network")
+    skipped_arrays(sub)
     sub.add_argument("--M", type=int, help="instead: an orthonormal target of M neurons ...")
     sub.add_argument("--d", type=int, help="... in d dimensions")
     declare_data(sub)

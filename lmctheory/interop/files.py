@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lmctheory import _checks
+from lmctheory._archives import ZIP, Arrays, file_content, file_path, is_safetensors, npz_arrays, unreadable, without_counters
 from lmctheory._files import atomic_file
 from lmctheory.errors import InvalidInputError
 from lmctheory.interop.extras import needs
 from lmctheory.networks import LayeredNet, Network, TwoLayerNet
 
-Arrays: TypeAlias = dict[str, NDArray[Any]]
 Names: TypeAlias = Sequence[str | tuple[str, str | None]]
 
 SAFETENSORS, NPZ = ".safetensors", ".npz"
-PICKLED = (".pt", ".pth", ".ckpt", ".bin")
+EXPECTED = {SAFETENSORS: "a .safetensors file", NPZ: "an .npz archive of named arrays"}  # by what the name promises
 PARAMETER = re.compile(r"(?:(?P<layer>.*)\.)?(?P<kind>weight|bias)")  # of a torch state dict
 OURS = re.compile(r"(?P<kind>weight|bias)_(?P<layer>\d+)")  # of LayeredNet.save
 
 
-def load_network(path: str | os.PathLike[str], names: Names | None = None) -> Network:
+def load_network(path: str | os.PathLike[str], names: Names | None = None, skip: Sequence[str] = ()) -> Network:
     """Read a network from a file of named weights, of whatever library.
 
     Parameters
     ----------
     path : path
-        A ``.safetensors`` file or a NumPy ``.npz`` archive; weights are matrices with one neuron a row, of any type of NumPy.
+        A safetensors file or a NumPy ``.npz`` archive: the content decides, whatever the name ends in. Weights are matrices with
+        one neuron a row, of any real type of NumPy.
     names : sequence, optional
         The layers from the input on: a string ``"fc1"`` stands for ``fc1.weight`` and, if there is one, ``fc1.bias``; a pair
         holds the names of weight and bias themselves, the latter None for a layer without. Without `names` these are recognised:
@@ -41,6 +41,9 @@ def load_network(path: str | os.PathLike[str], names: Names | None = None) -> Ne
           and the like: names of layers that differ in one number, which orders them;
         - ``weight_0, bias_0, ...``, as `LayeredNet.save` writes;
         - ``W`` and ``a``, as `TwoLayerNet.save` writes.
+    skip : sequence of str, optional
+        Names of arrays that are no part of the network, such as a learning rate; the file may lack them. Single integers, such
+        as ``n_averaged``, ``epoch`` or ``step``, are left out unasked.
 
     Returns
     -------
@@ -52,15 +55,15 @@ def load_network(path: str | os.PathLike[str], names: Names | None = None) -> Ne
     FileNotFoundError
         If there is no such file.
     InvalidInputError
-        If the file is damaged or of another kind, `names` does not account for all its arrays, the names are not recognised, or
-        shapes do not fit each other.
+        If the file is damaged or of another kind, `names` and `skip` do not account for all its arrays, the names are not
+        recognised, or shapes do not fit each other.
     MissingDependencyError
         For ``.safetensors`` without the package of that name.
 
     Notes
     -----
-    A file of weights does not tell the activations. Convolutional networks are out of scope. Files of ``torch.save`` hold
-    programs and are not read: write ``safetensors.torch.save_file(module.state_dict(), path)``.
+    A file of weights does not tell the activations. Convolutional networks are out of scope. Files of ``torch.save`` and other
+    pickles hold programs and are not read: write ``safetensors.torch.save_file(module.state_dict(), path)``.
 
     Examples
     --------
@@ -71,7 +74,11 @@ def load_network(path: str | os.PathLike[str], names: Names | None = None) -> Ne
     ...     lmc.load_network(f"{folder}/net.npz")
     LayeredNet(widths=(1,), input_dim=2, output_dim=1)
     """
-    arrays = _read(Path(path))
+    path = file_path(path)
+    if isinstance(skip, str) or not isinstance(skip, Iterable):
+        raise InvalidInputError(f"skip must be a sequence of names of arrays, got {skip!r}")
+    left_out = frozenset(skip)
+    arrays = {name: array for name, array in without_counters(_read(path)).items() if name not in left_out}
     if names is not None:
         pairs = _named(arrays, names)
     elif set(arrays) == {"W", "a"}:
@@ -82,7 +89,7 @@ def load_network(path: str | os.PathLike[str], names: Names | None = None) -> Ne
     if set(arrays) - used:
         raise InvalidInputError(
             f"names must account for every array, got {', '.join(sorted(set(arrays) - used))} left over: only linear layers "
-            "with ReLU between are supported"
+            "with ReLU between are supported; what is no part of the network must be named in skip"
         )
     for name in used:
         if arrays[name].ndim > 2:
@@ -112,8 +119,8 @@ def save_network(net: Network, path: str | os.PathLike[str]) -> None:
     ----------
     net : LayeredNet or TwoLayerNet
     path : path
-        Ends in ``.npz``: what the network's own `save` writes. Ends in ``.safetensors``: a `LayeredNet` under the names of the
-        state dict of `to_torch`, ``0.weight, 0.bias, 2.weight, ...``; a `TwoLayerNet` as ``W`` and ``a``.
+        Ends in ``.npz``, in capitals or not: what the network's own `save` writes. Ends in ``.safetensors``: a `LayeredNet` under
+        the names of the state dict of `to_torch`, ``0.weight, 0.bias, 2.weight, ...``; a `TwoLayerNet` as ``W`` and ``a``.
 
     Raises
     ------
@@ -124,14 +131,15 @@ def save_network(net: Network, path: str | os.PathLike[str]) -> None:
     """
     if not isinstance(net, LayeredNet):
         _checks.instance("net", net, TwoLayerNet)
-    ending = Path(path).suffix
+    ending = file_path(path).suffix.lower()
     if ending == NPZ:
         net.save(path)
         return
     if ending != SAFETENSORS:
         raise InvalidInputError(f"path must end in {SAFETENSORS} or {NPZ}, got {os.fspath(path)!r}")
-    with needs("safetensors", "a .safetensors file", "safetensors"):
-        from safetensors.numpy import save
+    _require_safetensors()
+    from safetensors.numpy import save
+
     if isinstance(net, TwoLayerNet):
         arrays: Arrays = {"W": net.W, "a": net.a}
     else:
@@ -142,28 +150,37 @@ def save_network(net: Network, path: str | os.PathLike[str]) -> None:
 
 
 def _read(path: Path) -> Arrays:
-    if path.suffix in PICKLED:
+    """Return all arrays in the file, of the kind that its content shows."""
+    if path.suffix.lower() == SAFETENSORS:  # a missing package is named before a missing file
+        _require_safetensors()
+    content = file_content(path)
+    if is_safetensors(content) and not content.startswith(ZIP):
+        return _safetensors(content, path)
+    return npz_arrays(content, path, _expected(path))
+
+
+def _safetensors(content: bytes, path: Path) -> Arrays:
+    _require_safetensors()
+    from safetensors.numpy import load
+
+    try:
+        return {name: np.asarray(array) for name, array in load(content).items()}
+    except KeyError as error:  # a type of safetensors that NumPy lacks
         raise InvalidInputError(
-            f"path must name a {SAFETENSORS} or {NPZ} file, got {os.fspath(path)!r}: files of torch.save hold programs; "
-            "write safetensors.torch.save_file(module.state_dict(), path) instead"
-        )
-    if path.suffix == SAFETENSORS:
-        with needs("safetensors", "a .safetensors file", "safetensors"):
-            from safetensors.numpy import load
-    with open(path, "rb") as file:
-        try:
-            if path.suffix == SAFETENSORS:
-                return {name: np.asarray(array) for name, array in load(file.read()).items()}
-            with np.load(file, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        except KeyError as error:  # a type of safetensors that NumPy lacks
-            raise InvalidInputError(
-                f"path must name a file of float64, float32 or float16 numbers, got {os.fspath(path)!r} with {error}; "
-                "save module.float().state_dict()"
-            ) from None
-        except Exception as error:  # whatever a foreign or damaged file provokes
-            kind = f"a {SAFETENSORS} file" if path.suffix == SAFETENSORS else f"an {NPZ} archive of named arrays"
-            raise InvalidInputError(f"path must name {kind}, got {os.fspath(path)!r} ({error})") from None
+            f"path must name a file of float64, float32 or float16 numbers, got {os.fspath(path)!r} with {error}; "
+            "save module.float().state_dict()"
+        ) from None
+    except Exception as error:  # whatever a damaged file provokes
+        raise unreadable(path, _expected(path), error) from None
+
+
+def _require_safetensors() -> None:
+    with needs("safetensors", "a .safetensors file", "safetensors"):
+        import safetensors.numpy  # noqa: F401
+
+
+def _expected(path: Path) -> str:
+    return EXPECTED.get(path.suffix.lower(), "a .safetensors or .npz file")
 
 
 def _named(arrays: Arrays, names: Names) -> list[tuple[str, str | None]]:
@@ -203,5 +220,5 @@ def _recognised(arrays: Arrays) -> list[tuple[str, str | None]]:
 def _unrecognised(arrays: Arrays) -> InvalidInputError:
     return InvalidInputError(
         "names must be given where they are none of 0.weight, 0.bias, 2.weight, ...; weight_0, bias_0, ...; W, a; "
-        f"got {', '.join(sorted(arrays)) or 'an empty file'}"
+        f"got {', '.join(sorted(arrays)) or 'an empty file'}; what is no part of the network must be named in skip"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,10 @@ class ImageData:
         """
         train = _checks.choice("split", split, SPLITS) == "train"
         return DataLoss(self.X_train, self.y_train, loss) if train else DataLoss(self.X_test, self.y_test, loss)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are made anew from the arrays, and so are read-only too."""
+        return type(self), (self.name, self.X_train, self.y_train, self.X_test, self.y_test, self.shape)
 
     def __repr__(self) -> str:
         return f"ImageData({self.name!r}, n_train={len(self.X_train)}, n_test={len(self.X_test)}, shape={self.shape})"

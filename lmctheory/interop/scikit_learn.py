@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from lmctheory import _checks
 from lmctheory.errors import InvalidInputError
+from lmctheory.interop.agreement import probes, refuse_other_outputs, rounding
 from lmctheory.interop.extras import needs
 from lmctheory.networks import LayeredNet
 
@@ -28,7 +32,8 @@ def from_sklearn(mlp: Any) -> LayeredNet:
     Raises
     ------
     InvalidInputError
-        If `mlp` is not such a perceptron: not fitted, another activation, several labels at once, a Poisson loss.
+        If `mlp` is not such a perceptron: not fitted, another activation, several labels or a single one, a Poisson loss; or if
+        it predicts something else at a few inputs, as a subclass may.
     MissingDependencyError
         Without scikit-learn.
 
@@ -60,11 +65,31 @@ def from_sklearn(mlp: Any) -> LayeredNet:
         raise InvalidInputError("mlp must have a hidden layer, got hidden_layer_sizes=()")
     if mlp.out_activation_ == "logistic" and mlp.n_outputs_ > 1:
         raise InvalidInputError(f"mlp must tell classes apart, one for each input, got {mlp.n_outputs_} labels at once")
+    if len(getattr(mlp, "classes_", (0, 1))) < 2:
+        raise InvalidInputError(f"mlp must tell classes apart, got one that was fitted to a single class, {mlp.classes_[0]!r}")
     if mlp.out_activation_ not in ("identity", "softmax", "logistic"):
         raise InvalidInputError(
             f"mlp must have linear outputs or class probabilities, got output activation {mlp.out_activation_!r}"
         )
-    return network_of(mlp)
+    net = network_of(mlp)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of inputs without the names of features
+        if mlp.out_activation_ == "identity":
+            refuse_other_outputs("mlp", net, mlp.predict)
+        else:
+            refuse_other_outputs("mlp", net, mlp.predict_proba, link=partial(softmax, axis=1))
+            _refuse_other_decisions(mlp, net)
+    return net
+
+
+def _refuse_other_decisions(mlp: Any, net: LayeredNet) -> None:
+    """Refuse a classifier that does not decide for the largest output."""
+    X = probes(net.input_dim)
+    outputs = net(X)
+    clear = np.diff(np.sort(outputs), axis=1)[:, -1] > 2 * rounding(net, X).max(axis=1)
+    expected, found = mlp.classes_[outputs.argmax(axis=1)], np.asarray(mlp.predict(X))
+    if found.shape != expected.shape or (found != expected)[clear].any():
+        raise InvalidInputError(f"mlp must predict the class of its largest output, got a {type(mlp).__name__} that does not")
 
 
 def network_of(mlp: Any) -> LayeredNet:

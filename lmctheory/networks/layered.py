@@ -6,11 +6,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lmctheory import _checks
+from lmctheory._archives import npz_weights, unreadable
 from lmctheory._checks import FloatArray, IntArray
 from lmctheory._files import atomic_file
 from lmctheory.errors import InvalidInputError
@@ -201,19 +203,21 @@ class LayeredNet:
         FileNotFoundError
             If there is no such file.
         InvalidInputError
-            If the file is not an ``.npz`` archive with arrays ``weight_0, bias_0, ...`` that fit each other.
+            If the file is not an ``.npz`` archive with arrays ``weight_0, bias_0, ...`` that fit each other, or anything beside
+            them but single integers.
         """
-        with open(path, "rb") as file:
-            try:
-                with np.load(file, allow_pickle=False) as archive:
-                    count = sum(name.startswith("weight_") for name in archive.files)
-                    weights = [archive[f"weight_{k}"] for k in range(count)]
-                    biases = [archive[f"bias_{k}"] for k in range(count)]
-            except Exception as error:  # whatever a foreign or damaged archive provokes
-                raise InvalidInputError(
-                    f"path must name an .npz archive of weight_0, bias_0, ..., got {os.fspath(path)!r} ({error})"
-                ) from None
+        expected = "an .npz archive of weight_0, bias_0, ..."
+        arrays = npz_weights(path, expected)
+        count = len(arrays) // 2
+        if set(arrays) != {f"{kind}_{k}" for kind in ("weight", "bias") for k in range(count)}:
+            raise unreadable(path, expected, f"it holds {', '.join(sorted(arrays)) or 'nothing'}")
+        weights = [arrays[f"weight_{k}"] for k in range(count)]
+        biases = [arrays[f"bias_{k}"] for k in range(count)]
         return LayeredNet(weights, biases)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are made anew from the arrays, and so are read-only too."""
+        return type(self), (self.weights, self.biases)
 
     def __repr__(self) -> str:
         return f"LayeredNet(widths={self.widths}, input_dim={self.input_dim}, output_dim={self.output_dim})"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lmctheory import _checks
+from lmctheory._archives import npz_weights, unreadable
 from lmctheory._checks import FloatArray
 from lmctheory._files import atomic_file
 from lmctheory.errors import InvalidInputError
@@ -115,15 +117,18 @@ class TwoLayerNet:
         FileNotFoundError
             If there is no such file.
         InvalidInputError
-            If the file is not an ``.npz`` archive with valid arrays ``W`` and ``a``.
+            If the file is not an ``.npz`` archive with valid arrays ``W`` and ``a``, or holds anything beside them but single
+            integers.
         """
-        with open(path, "rb") as file:
-            try:
-                with np.load(file, allow_pickle=False) as archive:
-                    W, a = archive["W"], archive["a"]
-            except Exception as error:  # whatever a foreign or damaged archive provokes
-                raise InvalidInputError(f"path must name an .npz archive of W and a, got {os.fspath(path)!r} ({error})") from None
-        return TwoLayerNet(W, a)
+        expected = "an .npz archive of W and a"
+        arrays = npz_weights(path, expected)
+        if set(arrays) != {"W", "a"}:
+            raise unreadable(path, expected, f"it holds {', '.join(sorted(arrays)) or 'nothing'}")
+        return TwoLayerNet(arrays["W"], arrays["a"])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are made anew from the arrays, and so are read-only too."""
+        return type(self), (self.W, self.a)
 
     def __repr__(self) -> str:
         return f"TwoLayerNet(width={self.width}, input_dim={self.input_dim})"

@@ -55,8 +55,8 @@ class DataLoss:
         self.X = _checks.real_array("X", X, 2)
         self.loss = _checks.choice("loss", loss, LOSSES)
         try:
-            targets = np.asarray(y)
-        except ValueError:  # ragged
+            targets = _checks.as_array(y)
+        except ValueError:  # ragged, say
             targets = np.empty((0, 0, 0))
         self.labels: IntArray | None = None
         if targets.dtype.kind in "iu" and targets.ndim == 1:
