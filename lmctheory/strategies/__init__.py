@@ -33,8 +33,9 @@ from lmctheory.strategies.draws import students_and_teachers as students_and_tea
 from lmctheory.strategies.draws import teachers as teachers
 from lmctheory.strategies.draws import weights as weights
 from lmctheory.strategies.draws import widths as widths
-from lmctheory.strategies.invariance import ATOL as ATOL
-from lmctheory.strategies.invariance import RTOL as RTOL
 from lmctheory.strategies.invariance import assert_permutation_invariant as assert_permutation_invariant
 from lmctheory.strategies.invariance import assert_rescaling_invariant as assert_rescaling_invariant
 from lmctheory.strategies.invariance import assert_rotation_invariant as assert_rotation_invariant
+from lmctheory.strategies.reports import BrokenSymmetryError as BrokenSymmetryError
+from lmctheory.strategies.rounding import RTOL as RTOL
+from lmctheory.strategies.trees import with_arrays as with_arrays
