@@ -29,10 +29,21 @@ class Case(NamedTuple):
 class Symmetry(Protocol):
     """A transformation of weights that a loss must not notice."""
 
-    title: str
-    labels: Labels  # what the axes of the weights run over: a transformation acts on all axes of one label
-    move_labels: Labels
-    neutral: float | None  # the entry of `moves` that does nothing; None if they are no numbers of this kind
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def labels(self) -> Labels:
+        """What the axes of the weights run over: a transformation acts on all axes of one label."""
+        ...
+
+    @property
+    def move_labels(self) -> Labels: ...
+
+    @property
+    def neutral(self) -> float | None:
+        """The entry of `moves` that does nothing; None if they are no numbers of this kind."""
+        ...
 
     def transform(self, case: Case) -> Arrays:
         """Return the transformed weights."""

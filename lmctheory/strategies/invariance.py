@@ -14,7 +14,7 @@ from lmctheory._checks import FloatArray
 from lmctheory.errors import InvalidInputError
 from lmctheory.networks import TwoLayerNet
 from lmctheory.strategies import seeded
-from lmctheory.strategies.cases import INPUTS, NEURONS, Arrays, Case, Symmetry
+from lmctheory.strategies.cases import INPUTS, NEURONS, Arrays, Case, Symmetry, lengths
 from lmctheory.strategies.draws import (
     MAX_DIM,
     MAX_WIDTH,
@@ -37,6 +37,7 @@ from lmctheory.strategies.symmetries import Permutation, Rescaling, Rotation
 from lmctheory.strategies.trees import drawn_arrays, grouped_axes, with_arrays
 
 Loss: TypeAlias = Callable[..., Any]
+Options: TypeAlias = tuple[float | None, float | None, int, int]  # rtol, atol, max_examples, seed
 
 
 def assert_permutation_invariant(
@@ -73,7 +74,7 @@ def assert_permutation_invariant(
         What is None or not listed is not permuted. A name must stand for at least two axes, of one length of at least 2.
     rtol, atol : float, optional
         Two values v and w are equal if ``|v - w| <= atol + rtol * max(|v|, |w|)``; NaN never is, and infinity only to itself. By
-        default, `rtol` is 1e-8, or ``16 sqrt(n) 2^-24`` if all values of the loss are single precision numbers, where n is the
+        default, `rtol` is 1e-8, or ``8 sqrt(n) 2^-24`` if all values of the loss are single precision numbers, where n is the
         longest axis of the weights, and `atol` is `rtol` times the change of the loss per relative change of the weights; see
         the notes.
     max_examples : int
@@ -237,7 +238,7 @@ def _network_check(
     symmetry: Permutation | Rescaling | Rotation,
     drawn: st.SearchStrategy[Case],
     asked: tuple[Size | None, Size | None],
-    options: tuple[float | None, float | None, int, int],
+    options: Options,
 ) -> None:
     """Check a loss of two-layer networks of the sizes that were asked for."""
     widths, dims = sizes("width", asked[0], MAX_WIDTH), sizes("input_dim", asked[1], MAX_DIM)
@@ -249,28 +250,23 @@ def _network_check(
     _assert_holds(loss, "loss(W, a)", symmetry, drawn, arguments, least, network_report, all_small(widths, dims), options)
 
 
-def _tree_check(loss: Loss, params: Any, axes: Any, options: tuple[float | None, float | None, int, int]) -> None:
+def _tree_check(loss: Loss, params: Any, axes: Any, options: Options) -> None:
     """Check a loss of parameters in a tree."""
     example = drawn_arrays(params)
     named = grouped_axes(example, axes)
-    labels = {
-        path: tuple(name or f"{path}, axis {k}" for k, name in enumerate(named[path] or (None,) * array.ndim))
-        for path, array in example.items()
-    }
-    lengths = {label: n for path, array in example.items() for label, n in zip(labels[path], array.shape, strict=True)}
+    labels = {path: tuple(name or f"{path}, axis {k}" for k, name in enumerate(names)) for path, names in named.items()}
+    sizes = lengths(example, labels)
     groups = tuple(dict.fromkeys(name for names in named.values() for name in names if name is not None))
     real = {path: axes for path, axes in labels.items() if example[path].dtype.kind == "f"}
-    which = f"group {groups[0]!r}" if len(groups) == 1 else f"groups {', '.join(map(repr, groups))}"
 
-    def case(weights: Arrays, orders: list[Any]) -> Case:
+    def case(weights: Arrays, orders: tuple[Any, ...]) -> Case:
         whole = {path: weights[path].astype(array.dtype) if path in real else array for path, array in example.items()}
         return Case(whole, {group: np.argsort(order) for group, order in zip(groups, orders, strict=True)})
 
-    drawn = st.builds(
-        case,
-        seeded.arrays(lengths, real, groups),
-        st.tuples(*(seeded.permutations(lengths[group], 1 if len(groups) == 1 else 0) for group in groups)),
-    )
+    fewest = 1 if len(groups) == 1 else 0
+    orders = st.tuples(*(seeded.permutations(sizes[group], fewest) for group in groups))
+    drawn = st.builds(case, seeded.arrays(sizes, real, groups), orders)
+    which = f"group {groups[0]!r}" if len(groups) == 1 else f"groups {', '.join(map(repr, groups))}"
     symmetry = Permutation(f"permutation of the units of {which}", labels, groups)
     _assert_holds(
         loss, "loss(params)", symmetry, drawn, lambda weights: (with_arrays(params, weights),), {}, tree_report, False, options
@@ -286,7 +282,7 @@ def _assert_holds(
     least: Mapping[str, int],
     report: Callable[..., str],
     minimal: bool,
-    options: tuple[float | None, float | None, int, int],
+    options: Options,
 ) -> None:
     """Search for a case that changes the loss, shrink it, and say what it is.
 
@@ -304,8 +300,8 @@ def _assert_holds(
         return
     search.stable(case)
     case, weights_seed = shrunk(case, search.fails, symmetry, least), None
-    if many_numbers(case) and (found := dense(case, search.fails, symmetry)) is not None:
-        case, weights_seed = found
+    if many_numbers(case) and (filled := dense(case, search.fails, symmetry)) is not None:
+        case, weights_seed = filled
     search.stable(case)
     after = symmetry.transform(case)
     found = search.compare(case, complete=True)

@@ -207,4 +207,4 @@ def seeded(weights: Arrays, seed: int) -> Arrays:
 
 
 def many_numbers(case: Case) -> bool:
-    return size(case.weights) > FEW and sum(np.count_nonzero(array) for array in case.weights.values()) > FEW
+    return size(case.weights) > FEW and sum(int(np.count_nonzero(array)) for array in case.weights.values()) > FEW

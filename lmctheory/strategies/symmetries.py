@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 
@@ -21,7 +20,7 @@ class Permutation:
     title: str = "permutation of the neurons"
     labels: Labels = field(default_factory=lambda: NETWORK)
     groups: tuple[str, ...] = (NEURONS,)
-    neutral: ClassVar[None] = None
+    neutral: None = None
 
     @property
     def move_labels(self) -> Labels:
@@ -66,10 +65,10 @@ def _exchanges(order: IntArray) -> Iterator[tuple[int, int]]:
 class Rescaling:
     """Positive factors, one a neuron."""
 
-    title: ClassVar[str] = "positive rescaling of the neurons"
-    labels: ClassVar[Labels] = NETWORK
-    move_labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"factors": (NEURONS,)}
-    neutral: ClassVar[float] = 1.0
+    title: str = "positive rescaling of the neurons"
+    labels: Labels = field(default_factory=lambda: NETWORK)
+    move_labels: Labels = field(default_factory=lambda: {"factors": (NEURONS,)})
+    neutral: float = 1.0
 
     def transform(self, case: Case) -> Arrays:
         factors = case.moves["factors"]
@@ -87,10 +86,10 @@ class Rotation:
     """
 
     projection: FloatArray | None = None
-    title: ClassVar[str] = "rotation of the inputs"
-    labels: ClassVar[Labels] = NETWORK
-    move_labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"normals": ("reflections", INPUTS)}
-    neutral: ClassVar[float] = 0.0
+    title: str = "rotation of the inputs"
+    labels: Labels = field(default_factory=lambda: NETWORK)
+    move_labels: Labels = field(default_factory=lambda: {"normals": ("reflections", INPUTS)})
+    neutral: float = 0.0
 
     def transform(self, case: Case) -> Arrays:
         return {"W": reflected(case.weights["W"], case.moves["normals"], self.projection), "a": case.weights["a"]}

@@ -126,7 +126,7 @@ def grouped_axes(leaves: Arrays, axes: Any) -> dict[str, tuple[str | None, ...]]
     """Return the names of the axes of each array, checked: each name must stand for a group of units that can be permuted."""
     if not isinstance(axes, Mapping):
         raise InvalidInputError(f"axes must map paths of params to names of their axes, got {_checks.describe(axes)}")
-    found = dict.fromkeys(leaves, ())
+    found: dict[str, tuple[str | None, ...]] = {path: (None,) * len(leaf.shape) for path, leaf in leaves.items()}
     places: dict[str, list[tuple[str, int, int]]] = {}
     for path, names in axes.items():
         if path not in leaves:
