@@ -1,15 +1,16 @@
 """Property tests for code of one's own: Hypothesis strategies for networks, and checks that a loss has its symmetries.
 
 The strategies draw degenerate cases on purpose: zero neurons, duplicate and exactly opposite neurons, a single neuron or
-dimension. The checks take any callable ``loss(W, a)``:
+dimension. Networks may be large: 1000 neurons of 1000 inputs take tens of milliseconds. The checks take any callable
+``loss(W, a)``, and that of permutations also a loss of other parameters (`params`, `axes`):
 
 - `W`, float64 array of shape (m, d), hidden weights, one neuron a row; `a`, float64 array of shape (m,), output weights;
 - both are fresh NumPy arrays, which the loss may keep or overwrite; what PyTorch and JAX make of them is up to the loss;
 - it returns one real number: a float, or anything that ``float`` accepts, such as a tensor with one element;
 - the same arrays must always give the same number.
 
-A check that fails raises an AssertionError that shows the smallest network found, the transformation, the neurons that it
-changes, both values and the tolerance. Checks draw from `seed`: the same call in the same program finds the same failure. A
+A check that fails raises a BrokenSymmetryError, which is an AssertionError and shows the smallest network found, the
+transformation, the neurons that it changes, both values and the tolerance. Checks draw from `seed`: the same call in the same program finds the same failure. A
 check called inside a ``@given`` test needs ``settings(suppress_health_check=[HealthCheck.nested_given])`` there.
 
 Needs the extra ``testing``.

@@ -70,6 +70,8 @@ def cleared(arrays: Arrays, labels: Labels, label: str, indices: list[int], valu
     def clear(array: FloatArray, axis: int) -> FloatArray:
         if array.dtype.kind != "f":
             return array
+        if not indices:
+            return array
         array = array.copy()
         array[(slice(None),) * axis + (indices,)] = value
         return array

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from lmctheory._checks import FloatArray, IntArray
-from lmctheory.strategies.cases import Arrays, Labels
+from lmctheory.strategies.cases import Arrays, Labels, cleared
 
 MAX_ENTRIES = 128  # arrays with more of them come from a seed: entry by entry, Hypothesis would take minutes, or give up
 NEAR = 8  # units that are drawn more often than others, so that a fault of the first few is found among many
@@ -36,12 +36,16 @@ def units(n: int) -> st.SearchStrategy[int]:
 def arrays(draw: st.DrawFn, sizes: dict[str, int], labels: Labels, groups: Sequence[str]) -> Arrays:
     """Arrays with axes of the given labels, whose lengths are `sizes`; the units of `groups` may be degenerate.
 
-    The background is zero, small whole numbers, rows that repeat, or normal with neurons of different sizes. Drawn one by one
-    are units that are zero, copies or opposites of another, in all arrays or in one, or have a single entry that is not zero.
+    The background is zero, small whole numbers, rows that repeat, or normal with neurons of different sizes, up to some unit of
+    each group, and zero from there on. Drawn one by one are units that are zero, copies or opposites of another, in all arrays or
+    in one, or have a single entry that is not zero.
     """
     rng = np.random.default_rng(draw(seeds()))
     kind = draw(st.sampled_from(KINDS))
     found = {name: _background(kind, tuple(sizes[label] for label in axes), rng) for name, axes in labels.items()}
+    for group in groups:
+        kept = draw(st.integers(0, 4 * sizes[group]))  # mostly all units; failures shrink to few
+        found = cleared(found, labels, group, list(range(kept, sizes[group])), 0.0)
     for _ in range(draw(st.integers(0, 6))):
         group = draw(st.sampled_from(groups))
         names = [name for name, axes in labels.items() if group in axes]
