@@ -326,3 +326,11 @@ def test_large_networks_shrink_to_few_neurons():
     net = find(strategies.networks(width=200, input_dim=10), lambda net: np.count_nonzero(net.W) >= 2, settings=few)
     assert np.count_nonzero(net.W.any(axis=1)) == 1
     assert (np.round(net.W) == net.W).all()
+
+
+def test_half_precision_behind_python_floats_is_named():
+    with pytest.raises(AssertionError, match="even of half precision"):
+        strategies.assert_permutation_invariant(lambda W, a: float(np.cumsum(a.astype(np.float16))[-1]))
+    with pytest.raises(AssertionError) as failure:
+        strategies.assert_permutation_invariant(relative32(1e-2))
+    assert "half" not in str(failure.value)

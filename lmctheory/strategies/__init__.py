@@ -10,8 +10,9 @@ dimension. Networks may be large: 1000 neurons of 1000 inputs take tens of milli
 - the same arrays must always give the same number.
 
 A check that fails raises a BrokenSymmetryError, which is an AssertionError and shows the smallest network found, the
-transformation, the neurons that it changes, both values and the tolerance. Checks draw from `seed`: the same call in the same program finds the same failure. A
-check called inside a ``@given`` test needs ``settings(suppress_health_check=[HealthCheck.nested_given])`` there.
+transformation, the neurons that it changes, both values and the tolerance. Checks draw from `seed`: the same call in the same
+program finds the same failure. A check called inside a ``@given`` test needs
+``settings(suppress_health_check=[HealthCheck.nested_given])`` there.
 
 Needs the extra ``testing``.
 """

@@ -95,7 +95,11 @@ def _values(found: Comparison) -> list[str]:
         f"tolerance:      {found.tolerance:.4g} = atol {found.atol:.4g} + rtol {found.rtol:.4g} times {found.size:.4g}",
     ]
     if found.single:
-        lines.append("precision:      single: all values of the loss are float32 numbers")
+        lines.append(
+            "precision:      single: all values of the loss are float32 numbers"
+            + found.half
+            * ", even of half precision, which is too coarse for this check: if the loss rounds to it, that may be all"
+        )
     elif found.unasked and found.difference <= found.tolerance / RTOL * LIKE_SINGLE:
         lines.append("precision:      double; a loss that computes in single precision should return a float32 number")
     return lines

@@ -29,6 +29,7 @@ class Comparison:
     rtol: float
     single: bool
     unasked: bool = True  # whether the tolerances are the defaults
+    half: bool = False  # whether all values seen so far are numbers of half precision
 
     @property
     def size(self) -> float:
@@ -64,7 +65,7 @@ class Judge:
 
     def __init__(self, loss: Callable[[Arrays], Any], rtol: float | None, atol: float | None) -> None:
         self._loss, self._rtol, self._atol = loss, rtol, atol
-        self.single = True
+        self.single = self.half = True
         self.lenient = False  # whether values passed as equal that are not in double precision
 
     def value(self, weights: Arrays) -> float:
@@ -81,6 +82,7 @@ class Judge:
             )
         if isinstance(returned, int) or (math.isfinite(value) and not _is_single(value)):
             self.single = False
+        self.half = self.half and _is_half(value)
         return value
 
     def compare(self, before: Arrays, after: Arrays, complete: bool = False) -> Comparison:
@@ -97,7 +99,7 @@ class Judge:
             self.lenient = True
         if self._atol is None and found.numbers and (complete or not found.equal):
             sensitivity = max(self.sensitivity(weights, value) for weights, value in ((before, first), (after, second)))
-            found = Comparison(first, second, rtol * sensitivity, rtol, single, unasked)
+            found = Comparison(first, second, rtol * sensitivity, rtol, single, unasked, self.half)
         return found
 
     def sensitivity(self, weights: Arrays, value: float) -> float:
@@ -118,6 +120,13 @@ class Judge:
             if math.isfinite(change):
                 changes.append(change)
         return max(changes)
+
+
+def _is_half(value: float) -> bool:
+    """Whether a value is a number of one of the two formats of half precision."""
+    with np.errstate(over="ignore"):
+        single = np.float32(value)
+        return value == single and bool(np.float16(value) == value or single.view(np.uint32) & 0xFFFF == 0)
 
 
 def _is_single(value: float) -> bool:
