@@ -33,6 +33,7 @@ from lmctheory.strategies.rounding import Judge
 from lmctheory.strategies.search import Search
 from lmctheory.strategies.seeded import MAX_ENTRIES
 from lmctheory.strategies.shrinking import dense, many_numbers, shrunk
+from lmctheory.strategies.shrinking import seeded as filled_weights
 from lmctheory.strategies.symmetries import Permutation, Rescaling, Rotation
 from lmctheory.strategies.trees import drawn_arrays, grouped_axes, with_arrays
 
@@ -304,5 +305,6 @@ def _assert_holds(
         case, weights_seed = filled
     search.stable(case)
     after = symmetry.transform(case)
+    search.judge.value(filled_weights(case.weights, seed=0))  # simple numbers look like any precision, these do not
     found = search.compare(case, complete=True)
     raise BrokenSymmetryError(report(symmetry, case, found, weights_seed), arguments(case.weights), arguments(after), found)

@@ -125,8 +125,8 @@ class Judge:
 def _is_half(value: float) -> bool:
     """Whether a value is a number of one of the two formats of half precision."""
     with np.errstate(over="ignore"):
-        single = np.float32(value)
-        return value == single and bool(np.float16(value) == value or single.view(np.uint32) & 0xFFFF == 0)
+        bits = int(np.float32(value).view(np.uint32))
+        return float(np.float16(value)) == value or (_is_single(value) and bits & 0xFFFF == 0)
 
 
 def _is_single(value: float) -> bool:
