@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from random import Random
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, Verbosity, find, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Flaky, NoSuchExample
 from numpy.typing import ArrayLike
 
 from lmctheory import _checks
-from lmctheory._checks import FloatArray, IntArray
+from lmctheory._checks import FloatArray
 from lmctheory.errors import InvalidInputError
 from lmctheory.networks import TwoLayerNet
+from lmctheory.strategies import seeded
+from lmctheory.strategies.cases import INPUTS, NEURONS, Arrays, Case, Symmetry, lengths
 from lmctheory.strategies.draws import (
     MAX_DIM,
     MAX_WIDTH,
     Size,
+    all_small,
+    cases,
     factors,
     fixed_vectors,
     free_projection,
-    networks,
-    networks_and_shares,
-    reflections,
+    rescalings,
     sizes,
     vectors,
 )
+from lmctheory.strategies.reports import BrokenSymmetryError, network_report, tree_report
+from lmctheory.strategies.rounding import Judge
+from lmctheory.strategies.search import Search
+from lmctheory.strategies.seeded import MAX_ENTRIES
+from lmctheory.strategies.shrinking import dense, many_numbers, shrunk
+from lmctheory.strategies.shrinking import seeded as filled_weights
+from lmctheory.strategies.symmetries import Permutation, Rescaling, Rotation
+from lmctheory.strategies.trees import drawn_arrays, grouped_axes, with_arrays
 
-RTOL = 1e-8
-ATOL = 1e-8  # drawn networks have terms up to 1e6 in a squared loss: rounding errors of 1e-9 where they cancel
-
-Loss: TypeAlias = Callable[[FloatArray, FloatArray], Any]
-Case: TypeAlias = tuple[TwoLayerNet, Any]
+Loss: TypeAlias = Callable[..., Any]
+Options: TypeAlias = tuple[float | None, float | None, int, int]  # rtol, atol, max_examples, seed
 
 
 def assert_permutation_invariant(
@@ -43,59 +47,89 @@ def assert_permutation_invariant(
     width: Size | None = None,
     input_dim: Size | None = None,
     unit_output: bool = False,
-    rtol: float = RTOL,
-    atol: float = ATOL,
+    params: Any = None,
+    axes: Mapping[str, Sequence[str | None]] | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
     max_examples: int = 200,
     seed: int = 0,
 ) -> None:
-    """Check that renumbering the neurons does not change the loss: ``loss(W[p], a[p]) = loss(W, a)`` for permutations p.
+    """Check that renumbering units does not change the loss: ``loss(W[p], a[p]) = loss(W, a)`` for permutations p of the neurons.
+
+    With `params` and `axes`, the loss takes other parameters: axes of one name are permuted together.
 
     Parameters
     ----------
     loss : callable
-        ``loss(W, a) -> float``; see the top of this module.
+        ``loss(W, a) -> float``; see the top of this module. With `params`, ``loss(params) -> float``.
     width, input_dim : int or (int, int), optional
         Sizes of the networks tried, or the smallest and the largest of each; by default from 1 to `MAX_WIDTH` and `MAX_DIM`. A
-        range lets a failure shrink to fewer neurons.
+        range lets a failure shrink to fewer neurons. The largest width must be at least 2.
     unit_output : bool
         Whether the networks tried have output weights one.
-    rtol, atol : float
-        Two values v and w are equal if ``|v - w| <= atol + rtol * max(|v|, |w|)``; NaN never is. A loss in single
-        precision needs about 1e-4 for both, since weights go up to 10.
+    params : pytree, optional
+        An example of what the loss takes: arrays of NumPy, JAX or PyTorch in dictionaries, lists, tuples, named tuples and
+        dataclasses. Structure, shapes, types and whole numbers are those of the example, real numbers are drawn.
+    axes : dict of str to tuples of (str or None), optional
+        For arrays of `params`, by path such as ``"layers/0/W"``, the name of each axis: axes of one name run over the same units.
+        What is None or not listed is not permuted. A name must stand for at least two axes, of one length of at least 2.
+    rtol, atol : float, optional
+        Two values v and w are equal if ``|v - w| <= atol + rtol * max(|v|, |w|)``; NaN never is, and infinity only to itself. By
+        default, `rtol` is 1e-8, or ``8 sqrt(n) 2^-24`` if all values of the loss are single precision numbers, where n is the
+        longest axis of the weights, and `atol` is `rtol` times the change of the loss per relative change of the weights; see
+        the notes.
     max_examples : int
-        Networks tried.
+        Networks tried that the permutation changes.
     seed : int
         Of all draws.
 
     Raises
     ------
     AssertionError
-        If the loss changes; the message shows the smallest network found and the neurons that the permutation moves.
+        If the loss changes or is NaN: a `BrokenSymmetryError`, which shows the smallest failure found, the units that the
+        permutation moves, both values and, for large networks and for `params`, code that repeats it.
     InvalidInputError
-        If an argument is out of its range, or the loss does not return one real number or not always the same one.
+        If an argument is out of its range, or the loss does not return one real number or not always the same one, or returns it
+        in half precision and a tolerance is not given.
+    LmcError
+        If fewer than `max_examples` networks could be drawn.
+
+    Notes
+    -----
+    Rounding changes a correctly computed loss by no more than relative changes of the weights by a multiple of the roundoff
+    would. `atol` measures that: the loss is called at weights that are changed by random relative amounts of about 1/8. So the
+    tolerance follows the scale of the loss and knows of terms that cancel, and a jump of the loss adds only ``8 rtol`` times
+    its size to it.
 
     Examples
     --------
     >>> def loss(W, a):
     ...     return np.abs(a) @ np.linalg.norm(W, axis=1)
     >>> assert_permutation_invariant(loss, width=4, input_dim=3)
+    >>> def with_biases(p):
+    ...     return np.sum(np.maximum(p["W"] @ np.ones(2) + p["b"], 0) ** 2)
+    >>> example = {"W": np.zeros((5, 2)), "b": np.zeros(5)}
+    >>> assert_permutation_invariant(with_biases, params=example, axes={"W": ("hidden", None), "b": ("hidden",)})
     """
-
-    def describe(net: TwoLayerNet, perm: IntArray) -> tuple[TwoLayerNet, str, list[int]]:
-        text = f"permutation {perm.tolist()}: new neuron i is old neuron permutation[i]"
-        return net.permute(perm), text, np.flatnonzero(perm != np.arange(len(perm))).tolist()
-
-    ranks = st.integers(0, sizes("width", width, MAX_WIDTH)[1] - 1)
-    cases = networks_and_shares(width, input_dim, unit_output, ranks).map(
-        lambda drawn: (drawn[0], np.argsort(drawn[1], kind="stable"))
+    options = rtol, atol, max_examples, seed
+    if params is not None or axes is not None:
+        if width is not None or input_dim is not None or unit_output:
+            raise InvalidInputError("width, input_dim and unit_output must be left out where params and axes are given")
+        if params is None or axes is None:
+            raise InvalidInputError(f"params and axes must be given together, got {'axes' if params is None else 'params'} alone")
+        _tree_check(loss, params, axes, options)
+        return
+    if (most := sizes("width", width, MAX_WIDTH)[1]) < 2:
+        raise InvalidInputError(f"width must be at least 2, or reach it, for a permutation to change the network, got {width!r}")
+    drawn = cases(
+        width,
+        input_dim,
+        unit_output,
+        st.integers(0, 4 * most),  # with few ties, which leave neurons where they are
+        lambda ranks: {NEURONS: np.array(ranks)},
+        lambda m, d: seeded.permutations(m, 1).map(lambda order: {NEURONS: np.argsort(order)}),
     )
-
-    def smaller(perm: IntArray, neuron: int | None, axis: int | None) -> IntArray:
-        return perm if neuron is None else np.array([p - (p > neuron) for p in perm if p != neuron])
-
-    _assert_holds(
-        "permutation of the neurons", loss, cases, describe, smaller, (width, input_dim), rtol, atol, max_examples, seed
-    )
+    _network_check(loss, Permutation(), drawn, (width, input_dim), options)
 
 
 def assert_rescaling_invariant(
@@ -104,8 +138,8 @@ def assert_rescaling_invariant(
     width: Size | None = None,
     input_dim: Size | None = None,
     unit_output: bool = False,
-    rtol: float = RTOL,
-    atol: float = ATOL,
+    rtol: float | None = None,
+    atol: float | None = None,
     max_examples: int = 200,
     seed: int = 0,
 ) -> None:
@@ -121,27 +155,22 @@ def assert_rescaling_invariant(
     >>> assert_rescaling_invariant(decay, input_dim=1)
     Traceback (most recent call last):
         ...
-    AssertionError: the loss is not invariant under positive rescaling of the neurons
+    lmctheory.strategies.reports.BrokenSymmetryError: the loss is not invariant under positive rescaling of the neurons
     network:        W = [[0.0]], a = [1.0] (1 neuron, input dimension 1)
     transformation: factors [2.0]: W[i] times factor, a[i] divided by it
     changes:        neuron 0
     loss:           1.0 before, 0.25 after, 0.75 apart
-    tolerance:      2e-08 = atol 1e-08 + rtol 1e-08 times 1
+    tolerance:      3.576e-08 = atol 2.576e-08 + rtol 1e-08 times 1
     """
-
-    def describe(net: TwoLayerNet, scales: FloatArray) -> tuple[TwoLayerNet, str, list[int]]:
-        text = f"factors {scales.tolist()}: W[i] times factor, a[i] divided by it"
-        rescaled = TwoLayerNet(net.W * scales[:, None], net.a / scales)
-        return rescaled, text, np.flatnonzero(scales != 1).tolist()
-
-    cases = networks_and_shares(width, input_dim, unit_output, factors()).map(lambda drawn: (drawn[0], np.array(drawn[1])))
-
-    def smaller(scales: FloatArray, neuron: int | None, axis: int | None) -> FloatArray:
-        return scales if neuron is None else np.delete(scales, neuron)
-
-    _assert_holds(
-        "positive rescaling of the neurons", loss, cases, describe, smaller, (width, input_dim), rtol, atol, max_examples, seed
+    drawn = cases(
+        width,
+        input_dim,
+        unit_output,
+        factors(),
+        lambda scales: {"factors": np.array(scales)},
+        lambda m, d: rescalings(m).map(lambda scales: {"factors": scales}),
     )
+    _network_check(loss, Rescaling(), drawn, (width, input_dim), (rtol, atol, max_examples, seed))
 
 
 def assert_rotation_invariant(
@@ -151,8 +180,8 @@ def assert_rotation_invariant(
     input_dim: Size | None = None,
     fixing: ArrayLike | TwoLayerNet | None = None,
     unit_output: bool = False,
-    rtol: float = RTOL,
-    atol: float = ATOL,
+    rtol: float | None = None,
+    atol: float | None = None,
     max_examples: int = 200,
     seed: int = 0,
 ) -> None:
@@ -184,131 +213,98 @@ def assert_rotation_invariant(
     >>> assert_rotation_invariant(loss, width=3, fixing=teacher)
     """
     if fixing is not None:
-        free_projection(d := fixed_vectors(fixing).shape[1], fixing)
+        d = fixed_vectors(fixing).shape[1]
         if input_dim not in (None, d):
             raise InvalidInputError(f"input_dim must be that of the fixed vectors, {d}, or left out, got {input_dim!r}")
         input_dim = d
-
-    def describe(net: TwoLayerNet, Q: FloatArray) -> tuple[TwoLayerNet, str, list[int]]:
-        rotated = TwoLayerNet(net.W @ Q.T, net.a)
-        return rotated, f"rotation W Q' with Q = {_numbers(Q)}", np.flatnonzero((rotated.W != net.W).any(axis=1)).tolist()
-
     most = sizes("input_dim", input_dim, MAX_DIM)[1]
-    cases = st.builds(
-        lambda net, normals: (net, reflections(normals, free_projection(net.input_dim, fixing))),
-        networks(width, input_dim, unit_output=unit_output),
-        st.lists(vectors(most), max_size=most),
+    drawn = cases(width, input_dim, unit_output, st.none(), lambda _: {}, lambda m, d: st.just({}))
+    if all_small(sizes("width", width, MAX_WIDTH), (1, most)) and most**2 <= MAX_ENTRIES:
+        drawn = st.builds(_with_normals, drawn, st.lists(vectors(most), max_size=most).map(np.array))
+    else:
+        drawn = drawn.flatmap(
+            lambda case: seeded.normals(case.weights["W"].shape[1], 1).map(lambda rows: _with_normals(case, rows))
+        )
+    symmetry = Rotation(None if fixing is None else free_projection(most, fixing))
+    _network_check(loss, symmetry, drawn, (width, input_dim), (rtol, atol, max_examples, seed))
+
+
+def _with_normals(case: Case, rows: FloatArray) -> Case:
+    d = case.weights["W"].shape[1]
+    return Case(case.weights, {"normals": rows.reshape(len(rows), -1)[:, -d:] if len(rows) else np.zeros((0, d))})
+
+
+def _network_check(
+    loss: Loss,
+    symmetry: Permutation | Rescaling | Rotation,
+    drawn: st.SearchStrategy[Case],
+    asked: tuple[Size | None, Size | None],
+    options: Options,
+) -> None:
+    """Check a loss of two-layer networks of the sizes that were asked for."""
+    widths, dims = sizes("width", asked[0], MAX_WIDTH), sizes("input_dim", asked[1], MAX_DIM)
+
+    def arguments(weights: Arrays) -> tuple[Any, ...]:
+        return tuple(np.array(weights[name], dtype=np.float64) for name in ("W", "a"))
+
+    least = {NEURONS: widths[0], INPUTS: dims[0]}
+    _assert_holds(loss, "loss(W, a)", symmetry, drawn, arguments, least, network_report, all_small(widths, dims), options)
+
+
+def _tree_check(loss: Loss, params: Any, axes: Any, options: Options) -> None:
+    """Check a loss of parameters in a tree."""
+    example = drawn_arrays(params)
+    named = grouped_axes(example, axes)
+    labels = {path: tuple(name or f"{path}, axis {k}" for k, name in enumerate(names)) for path, names in named.items()}
+    sizes = lengths(example, labels)
+    groups = tuple(dict.fromkeys(name for names in named.values() for name in names if name is not None))
+    real = {path: axes for path, axes in labels.items() if example[path].dtype.kind == "f"}
+
+    def case(weights: Arrays, orders: tuple[Any, ...]) -> Case:
+        whole = {path: weights[path].astype(array.dtype) if path in real else array for path, array in example.items()}
+        return Case(whole, {group: np.argsort(order) for group, order in zip(groups, orders, strict=True)})
+
+    fewest = 1 if len(groups) == 1 else 0
+    orders = st.tuples(*(seeded.permutations(sizes[group], fewest) for group in groups))
+    drawn = st.builds(case, seeded.arrays(sizes, real, groups), orders)
+    which = f"group {groups[0]!r}" if len(groups) == 1 else f"groups {', '.join(map(repr, groups))}"
+    symmetry = Permutation(f"permutation of the units of {which}", labels, groups)
+    _assert_holds(
+        loss, "loss(params)", symmetry, drawn, lambda weights: (with_arrays(params, weights),), {}, tree_report, False, options
     )
-
-    def smaller(Q: FloatArray, neuron: int | None, axis: int | None) -> FloatArray | None:
-        if axis is None:
-            return Q
-        return np.delete(np.delete(Q, axis, 0), axis, 1) if Q[axis, axis] == 1 else None
-
-    _assert_holds("rotation of the inputs", loss, cases, describe, smaller, (width, input_dim), rtol, atol, max_examples, seed)
 
 
 def _assert_holds(
-    symmetry: str,
     loss: Loss,
-    cases: st.SearchStrategy[Case],
-    describe: Callable[[TwoLayerNet, Any], tuple[TwoLayerNet, str, list[int]]],
-    smaller: Callable[[Any, int | None, int | None], Any],
-    asked: tuple[Size | None, Size | None],
-    rtol: float,
-    atol: float,
-    max_examples: int,
-    seed: int,
+    signature: str,
+    symmetry: Symmetry,
+    drawn: st.SearchStrategy[Case],
+    arguments: Callable[[Arrays], tuple[Any, ...]],
+    least: Mapping[str, int],
+    report: Callable[..., str],
+    minimal: bool,
+    options: Options,
 ) -> None:
-    """Search for a case (network, transformation) that changes the loss, shrink it, and say what it is.
+    """Search for a case that changes the loss, shrink it, and say what it is.
 
-    ``describe(net, transformation)`` returns the transformed network, a text, and the neurons that are changed;
-    ``smaller(transformation, neuron, axis)`` what is left of it without that neuron or that axis, None if nothing sensible is;
-    `asked` are the sizes that the user asked for.
+    `arguments` are those that the loss takes, made from weights; `least` the smallest lengths of what may be shortened.
     """
+    rtol, atol, max_examples, seed = options
     if not callable(loss):
-        raise InvalidInputError(f"loss must be a callable loss(W, a), got {loss!r}")
-    smallest = sizes("width", asked[0], MAX_WIDTH)[0], sizes("input_dim", asked[1], MAX_DIM)[0]
-    rtol = _checks.real("rtol", rtol, non_negative=True)
-    atol = _checks.real("atol", atol, non_negative=True)
-
-    def compare(case: Case) -> tuple[float, float, float]:
-        """Return the loss before and after, and the tolerance of their difference."""
-        net, transformation = case
-        before, after = _value(loss, net), _value(loss, describe(net, transformation)[0])
-        return before, after, atol + rtol * max(abs(before), abs(after))
-
-    def changes(case: Case) -> bool:
-        before, after, tolerance = compare(case)
-        return before != after and not abs(before - after) <= tolerance
-
-    unstable = "loss must give the same value for the same network, got different ones"
-    options = settings(
-        max_examples=_checks.integer("max_examples", max_examples, 1),
-        phases=(Phase.generate, Phase.shrink),
-        verbosity=Verbosity.quiet,
-        suppress_health_check=list(HealthCheck),
-        report_multiple_bugs=False,
-        derandomize=False,  # the seed does that
-        database=None,
-        deadline=None,
-    )
-    try:
-        case = find(cases, changes, settings=options, random=Random(_checks.integer("seed", seed, 0)))
-    except NoSuchExample:
+        raise InvalidInputError(f"loss must be a callable {signature}, got {loss!r}")
+    rtol = None if rtol is None else _checks.real("rtol", rtol, non_negative=True)
+    atol = None if atol is None else _checks.real("atol", atol, non_negative=True)
+    max_examples, seed = _checks.integer("max_examples", max_examples, 1), _checks.integer("seed", seed, 0)
+    search = Search(drawn, symmetry, Judge(lambda weights: loss(*arguments(weights)), rtol, atol), max_examples, seed, minimal)
+    case = search.failure()
+    if case is None:
         return
-    except Flaky:
-        raise InvalidInputError(unstable) from None
-    # Hypothesis shrinks numbers well but sometimes keeps a neuron that could go.
-    while (smaller_case := next(filter(changes, _reductions(case, smaller, smallest)), None)) is not None:
-        case = smaller_case
-    net, transformation = case
-    before, after, tolerance = compare(case)
-    if before == before and not abs(_value(loss, net) - before) <= tolerance:
-        raise InvalidInputError(unstable)
-    _, text, changed = describe(net, transformation)
-    finding = f"is not invariant under {symmetry}" if before == before and after == after else "is not a number"
-    raise AssertionError(
-        f"the loss {finding}\n"
-        f"network:        W = {_numbers(net.W)}, a = {_numbers(net.a)} "
-        f"({_count(net.width, 'neuron')}, input dimension {net.input_dim})\n"
-        f"transformation: {text}\n"
-        f"changes:        {_listed(changed)}\n"
-        f"loss:           {before!r} before, {after!r} after, {abs(before - after):.4g} apart\n"
-        f"tolerance:      {tolerance:.4g} = atol {atol:g} + rtol {rtol:g} times {max(abs(before), abs(after)):.4g}"
-    )
-
-
-def _reductions(case: Case, smaller: Callable[[Any, int | None, int | None], Any], smallest: tuple[int, int]) -> Iterator[Case]:
-    """Yield the case without each neuron and without each axis, as far as sizes of at least `smallest` allow."""
-    net, transformation = case
-    if net.width > smallest[0]:
-        for i in range(net.width):
-            yield TwoLayerNet(np.delete(net.W, i, 0), np.delete(net.a, i)), smaller(transformation, i, None)
-    if net.input_dim > smallest[1]:
-        for j in range(net.input_dim):
-            if (rest := smaller(transformation, None, j)) is not None:
-                yield TwoLayerNet(np.delete(net.W, j, 1), net.a), rest
-
-
-def _value(loss: Loss, net: TwoLayerNet) -> float:
-    value = loss(net.W.copy(), net.a.copy())
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise InvalidInputError(f"loss must return one real number, got {value!r}") from None
-
-
-def _numbers(array: FloatArray) -> str:
-    """The entries in full, to be pasted into a test; 0 is not shown as -0."""
-    return repr((array + 0.0).tolist())
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"
-
-
-def _listed(neurons: list[int]) -> str:
-    if len(neurons) < 2:
-        return f"neuron {neurons[0]}" if neurons else "no neuron"
-    return f"neurons {', '.join(map(str, neurons[:-1]))} and {neurons[-1]}"
+    search.stable(case)
+    case, weights_seed = shrunk(case, search.fails, symmetry, least), None
+    if many_numbers(case) and (filled := dense(case, search.fails, symmetry)) is not None:
+        case, weights_seed = filled
+    search.stable(case)
+    after = symmetry.transform(case)
+    search.judge.value(filled_weights(case.weights, seed=0))  # simple numbers look like any precision, these do not
+    found = search.compare(case, complete=True)
+    raise BrokenSymmetryError(report(symmetry, case, found, weights_seed), arguments(case.weights), arguments(after), found)
