@@ -160,19 +160,21 @@ def minima_barrier(
     -----
     The dimension does not enter. For inputs uniform on the unit sphere in R^d divide the height by d.
 
-    Relative error of the height about 1e-14, whatever the weights; it underflows to 0 below 1e-308. New names of the classes, another
-    order of the neurons and an exchange of A and B leave the heights of all matchings but "random" the same up to this error,
-    though with equal weights in several classes "swaps" may end in another local optimum. The maximum is located
-    on a grid in ``log(t/(1-t))`` that goes on until ``L(t) / (1-t)^2``, which increases with t, or ``L(t) / t^2``, which
-    decreases, shows that nothing beyond can be higher; all maxima on the grid that may be the highest are refined.
+    Relative error of the height about 1e-14, whatever the weights; it underflows to 0 below 1e-308. New names of the classes,
+    another order of the neurons and an exchange of A and B leave the heights of all matchings but "random" the same up to this
+    error, though with equal weights in several classes "swaps" may end in another local optimum.
+
+    The maximum is located on a grid in ``log(t/(1-t))`` that goes on until ``L(t) / (1-t)^2``, which increases with t, or
+    ``L(t) / t^2``, which decreases, shows that nothing beyond can be higher; all maxima on the grid that may be the highest are
+    refined.
 
     Cost: sorting, O(m log m), then for each position a time linear in the number L of mismatched pairs, plus about 20 ns
     for each two of them that have exactly one class in common (L is about ``sqrt(m (M-1) / (2 pi))`` for uniform minima).
     Pairs on the same axes with the same ratio of weights, as under equal weights, are merged first.
 
-    "swaps" tries each mismatched pair, the heaviest first, with each other and with the lightest matched neurons of each class; no
-    other swap can lower the height more. A trial costs O(L), a round O(L^3). It ends in a local optimum, in which no swap gains a
-    part 1e-10. Practical up to m of some 10^4: for uniform minima and M = 4 about a second at m = 10^4, ten at 3 10^4.
+    "swaps" tries each mismatched pair, the heaviest first, with each other and with the lightest matched neurons of each class;
+    no other swap can lower the height more. A trial costs O(L), a round O(L^3). It ends in a local optimum, in which no swap
+    gains a part 1e-10. Practical up to m of some 10^4: for uniform minima and M = 4 about a second at m = 10^4, ten at 3 10^4.
 
     "exact" is branch and bound: at a fixed t the loss of the pairs decided upon, and a linear assignment of the others that
     counts their means in full (residuals are positively correlated) and their covariances from below, is at most the barrier.
