@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -68,9 +68,13 @@ class RateFit:
     seed: tuple[object, tuple[int, ...]]
 
     def predict(self, widths: ArrayLike) -> FloatArray:
-        """Return the fitted mean at `widths`."""
+        """Return the fitted mean at `widths`, a positive number or several of shape (n,)."""
+        at = _checks.real_array("widths", np.ma.atleast_1d(widths), 1)
+        if at.min() <= 0:
+            raise InvalidInputError(f"widths must be positive, got {at.min()}")
         with np.errstate(over="ignore"):
-            return np.exp(self.intercept + self.exponent * np.log(np.asarray(widths, dtype=float)))
+            means = np.exp(self.intercept + self.exponent * np.log(at))
+        return means.reshape(np.shape(widths))
 
 
 def fit_rate(
@@ -115,9 +119,9 @@ def fit_rate(
     Warns
     -----
     ConvergenceWarning
-        If more than 1 % of the replicates had to be dropped: too few non-zero barriers for a trustworthy interval. If all barriers
-        at some width are equal, or barriers are too few for the interval of the exponent to be finite; the message says where
-        and what is missing.
+        If more than 1 % of the replicates had to be dropped: too few non-zero barriers for a trustworthy interval. If all
+        barriers at some width are equal, or barriers are too few for the interval of the exponent to be finite; the message
+        says where and what is missing.
 
     Notes
     -----
@@ -214,8 +218,8 @@ class LogMeanBootstrap:
 
     def of(self, groups: list[int]) -> LogMeanBootstrap:
         """Return the bootstrap of some groups alone."""
-        of_each = (self.means, self.log_means, self.errors, self.deviations, self.replicate_errors)
-        return LogMeanBootstrap(*(column[..., groups] for column in of_each), dropped=self.dropped)
+        columns = {name: value[..., groups] for name, value in vars(self).items() if name != "dropped"}
+        return replace(self, **columns)
 
     def interval(self, weights: FloatArray, level: float) -> tuple[float, tuple[float, float]]:
         """Return ``weights . log_means`` and its symmetric bootstrap-t interval; NaN if a group has no spread."""

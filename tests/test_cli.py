@@ -357,7 +357,7 @@ def test_undefined_numbers_are_null(files, capsys):
 @pytest.mark.parametrize(
     ("first", "second", "line", "warning"),
     [
-        ("0.02 0.02", "0.01 0.03", "exponent    0.0000 (no interval: no spread)", "at width 8 show no spread"),
+        ("2 2", "0.5 1.5", "exponent    -1.0000 (no interval: no spread)", "at width 8 show no spread"),
         ("2e-200 2e-200", "1e-200 1e-200", "exponent    -1.0000 (no interval: no spread)", "at width 8, 16 show no spread"),
         ("2 6", "1 3", "exponent    -1.0000 (no interval: too few different barriers)", "3 different barriers at each width"),
     ],

@@ -113,7 +113,7 @@ def test_widths_that_hardly_differ(first):
     samples = samples_of(4)[:2]
     for gap in (0, 2e-16, 1e-15, LEAST_STEP / 2):
         with pytest.raises(
-            lmc.InvalidInputError, match="widths must (be positive and increasing|differ by more than a part 1e-09)"
+            lmc.InvalidInputError, match=r"widths must (be positive and increasing|differ by more than a part 1e-09)"
         ):
             lmc.fit_rate([first, first * (1 + gap)], samples)
     close = np.array([first, first * (1 + 1e-8)])

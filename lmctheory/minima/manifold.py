@@ -61,7 +61,7 @@ class Minimum:
             raise InvalidInputError(
                 f"classes must be integers, one a weight, shape {weights.shape}, got shape {raw.shape} and dtype {raw.dtype}"
             )
-        classes = raw.astype(np.intp)
+        classes = _checks.integer_array("classes", classes, weights.shape)
         _refuse("classes must be -1 or more", classes < -1, classes)
         _refuse("classes must be less than the width", classes >= len(classes), classes)
         _refuse("weights must not be negative", weights < 0, weights)
