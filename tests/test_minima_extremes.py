@@ -10,6 +10,8 @@ from lmctheory.minima.exact import Search, exact_matching
 from lmctheory.minima.heights import mismatched
 from lmctheory.minima.matching import class_ranks
 
+pytestmark = pytest.mark.filterwarnings("ignore:(overflow|underflow):RuntimeWarning")  # silent in compiled loops
+
 DIGITS = 500  # angles of 1e-200 enter by their cubes, beside terms of the size of their squares
 MATCHINGS = ("lightest", "swaps", "exact")
 

@@ -184,17 +184,18 @@ def residual_energy(s, t, alpha, beta, a_is_low, starts, low_axis, high_axis):
     """
     n = alpha.size
     groups = starts.size - 1
-    low, high = np.empty(n), np.empty(n)
+    low, high, ratios = np.empty(n), np.empty(n), np.empty(n)
     means = np.zeros(groups)
     for k in range(n):
         p, q = s * alpha[k], t * beta[k]
         low[k], high[k] = (p, q) if a_is_low[k] else (q, p)
+        ratios[k] = low[k] / high[k] if high[k] > 0.0 else np.inf
     total = 0.0
     for g in range(groups):
         first, last = starts[g], starts[g + 1]
         for k in range(first, last):
             means[g] += mean_residual(low[k], high[k])
-        order = np.argsort(low[first:last] / high[first:last])  # not by angles: these are all pi/2 from ratios of 1e16 on
+        order = np.argsort(ratios[first:last])  # not by angles: these are all pi/2 from ratios of 1e16 on
         low[first:last] = low[first:last][order]
         high[first:last] = high[first:last][order]
         total += _group_energy(low[first:last], high[first:last])
