@@ -1,5 +1,7 @@
 """Barriers between global minima whose weights are spread over many decades, equal, or in equal ratios."""
 
+import itertools
+
 import mpmath as mp
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 import lmctheory as lmc
 from lmctheory.minima import exact
 from lmctheory.minima.exact import Search, exact_matching
-from lmctheory.minima.heights import mismatched
+from lmctheory.minima.heights import highest_loss, mismatched
 from lmctheory.minima.matching import class_ranks
 
 pytestmark = pytest.mark.filterwarnings("ignore:(overflow|underflow):RuntimeWarning")  # silent in compiled loops
@@ -156,6 +158,22 @@ def test_the_complete_search_ends_whatever_the_spread():
     heights = [lmc.minima_barrier(first, second, "exact") for first, second in ((a, b), (b, a))]
     assert all(found.is_optimal and found.nodes < 20 for found in heights)
     assert heights[0].height == pytest.approx(heights[1].height, rel=1e-13)
+
+
+def test_enumeration_finds_nothing_lower_at_any_spread():
+    positive = 0
+    for _, a, b in drawn_pairs(2, 60):
+        if a.width > 6:
+            continue
+        perms = map(np.array, itertools.permutations(range(a.width)))
+        pairs = {(*i, *perm[i]): (i, perm[i]) for perm in perms for i in [mismatched(a, b, perm)]}
+        lowest = min(highest_loss(a, b, *some).height for some in pairs.values())
+        found = lmc.minima_barrier(a, b, "exact")
+        assert found.is_optimal
+        assert lowest * (1 - 1e-14) <= found.height <= lowest * (1 + 1.01e-12)
+        assert found.lower_bound <= lowest
+        positive += lowest > 0
+    assert positive >= 5
 
 
 def test_a_search_that_contradicts_itself_ends_and_proves_nothing(monkeypatch):

@@ -138,7 +138,7 @@ def minima_barrier(
     time_limit : float or None
         Seconds after which "exact" stops, and returns the best permutation and the best bound found; by default never.
     node_limit : int or None
-        Number of nodes after which it stops likewise; by default a million, some minutes.
+        Number of nodes after which it stops likewise; by default ten million, some ten minutes.
 
     Returns
     -------

@@ -41,7 +41,7 @@ from lmctheory.minima.matching import by_class, match
 MOST_LEFTOVERS = 48  # the moments of all pairs of pairs, 8 * 48^4 bytes a position, are held in memory
 QUICK = 8  # with fewer leftovers the search is over before anyone would interrupt it
 GAP = 1e-12  # permutations lower by a smaller part count as ties
-MOST_NODES = 10**6  # by default; some minutes
+MOST_NODES = 10**7  # by default; some ten minutes
 CUTOFF = 1 - GAP / 2  # for computed bounds, in units of the lowest height so far; the rest is left to rounding
 PROVED = CUTOFF - GAP / 2
 
