@@ -59,6 +59,13 @@ def _leaves(value: Any) -> Iterator[Any]:
             yield from _leaves(item)
 
 
+def refuse_masked(name: str, value: Any) -> None:
+    """Refuse masked entries, of which NumPy makes numbers or NaN."""
+    for leaf in _leaves(value):
+        if isinstance(leaf, np.ma.MaskedArray) and np.ma.is_masked(leaf):
+            raise InvalidInputError(f"{name} must have no masked entries, got {_untrustworthy(leaf)} in {describe(value)}")
+
+
 def _untrustworthy(value: Any) -> str:
     """Say what NumPy would read as numbers although it is something else, empty if nothing."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
@@ -180,8 +187,7 @@ def integer_array(name: str, value: Any, shape: tuple[int, ...]) -> IntArray:
 
 def mask(name: str, value: Any, *shapes: tuple[int, ...]) -> BoolArray:
     """A copy of a boolean array of one of the shapes, or of a matrix if none are given; numbers are refused."""
-    if any(isinstance(leaf, np.ma.MaskedArray) and np.ma.is_masked(leaf) for leaf in _leaves(value)):
-        raise InvalidInputError(f"{name} must be booleans, got masked entries in {describe(value)}")
+    refuse_masked(name, value)
     try:
         raw = np.asarray(value)
     except ValueError:  # ragged

@@ -31,6 +31,9 @@ MASKS = [
     lambda: lmc.relu_kernel(np.eye(2), MASKED),
     lambda: lmc.DataLoss(MASKED, [0.5, 1.5]),
     lambda: lmc.DataLoss(np.eye(2), ROW),
+    lambda: lmc.DataLoss(np.eye(2), [0.5, np.ma.masked]),
+    lambda: lmc.DataLoss(np.eye(2), [np.ma.masked, 1], "error"),
+    lambda: lmc.Minimum([0, np.ma.masked], [0.5, 0.5]),
     lambda: lmc.DataLoss(np.eye(4), LABELS),
     lambda: lmc.DataLoss(np.eye(4), LABELS, "cross-entropy"),
     lambda: lmc.SampleLoss(T, MASKED),
@@ -131,7 +134,7 @@ def test_integers_that_do_not_fit():
     for bad in ([True, 0], [np.True_, 0]):
         with pytest.raises(lmc.InvalidInputError, match=r"perm must be integers of shape .* got booleans"):
             NET.permute(bad)
-    with pytest.raises(lmc.InvalidInputError, match="mask must be booleans, got masked entries"):
+    with pytest.raises(lmc.InvalidInputError, match="mask must have no masked entries, got masked entries"):
         _checks.mask("mask", np.ma.array([[True]], mask=[[True]]))
 
 

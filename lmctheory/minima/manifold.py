@@ -56,6 +56,7 @@ class Minimum:
 
     def __init__(self, classes: ArrayLike, weights: ArrayLike) -> None:
         weights = _checks.real_array("weights", weights, 1).copy()
+        _checks.refuse_masked("classes", classes)
         raw = np.asarray(classes)
         if raw.dtype.kind not in "iu" or raw.shape != weights.shape:
             raise InvalidInputError(

@@ -63,6 +63,7 @@ class DataLoss:
     def __init__(self, X: ArrayLike, y: ArrayLike, loss: str | None = None) -> None:
         self.X = _checks.real_array("X", X, 2)
         self.loss = "squared" if loss is None else _checks.choice("loss", loss, LOSSES)
+        _checks.refuse_masked("y", y)
         try:
             targets = np.asarray(y)
         except ValueError:  # ragged
