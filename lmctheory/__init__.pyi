@@ -28,6 +28,7 @@ from .connectivity import barrier as barrier
 from .connectivity import pairwise_barriers as pairwise_barriers
 from .errors import CertificateError as CertificateError
 from .errors import ConvergenceWarning as ConvergenceWarning
+from .errors import DataWarning as DataWarning
 from .errors import InvalidInputError as InvalidInputError
 from .errors import LmcError as LmcError
 from .errors import MissingDependencyError as MissingDependencyError

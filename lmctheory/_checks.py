@@ -7,7 +7,8 @@ import difflib
 import hashlib
 import math
 import operator
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,14 +21,21 @@ IntArray: TypeAlias = NDArray[np.intp]
 BoolArray: TypeAlias = NDArray[np.bool_]
 Rng: TypeAlias = int | np.random.SeedSequence | np.random.Generator | None
 
+LARGEST_INTEGER = 2**53  # doubles skip integers beyond
+
 
 def real_array(name: str, value: Any, ndim: int) -> FloatArray:
     """A non-empty, finite, C-contiguous float64 array with `ndim` axes."""
     kind = {1: "a vector", 2: "a matrix"}[ndim]
+    for leaf in _leaves(value):
+        if doubt := _untrustworthy(leaf) or _inexact(leaf):
+            raise InvalidInputError(f"{name} must be {kind} of real numbers, got {doubt} in {describe(value)}")
     try:
         raw = as_array(value)
         if raw.dtype.kind not in "iuf":
             raise TypeError(f"dtype {raw.dtype}")
+        if doubt := _inexact(raw):
+            raise TypeError(doubt)
         array = np.ascontiguousarray(raw, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"{name} must be {kind} of real numbers, got {describe(value)} ({error})") from None
@@ -56,6 +64,46 @@ def as_array(value: Any) -> NDArray[Any]:
         raise
     except Exception as error:  # of the library of the value: no values on this device, in this mode, of this type
         raise ValueError(str(error)) from None
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """Yield what nested lists hold; of a list of floats nothing, since floats are what they are."""
+    if not isinstance(value, (list, tuple)):
+        yield value
+    elif set(map(type, value)) != {float}:
+        for item in value:
+            yield from _leaves(item)
+
+
+def refuse_masked(name: str, value: Any) -> None:
+    """Refuse masked entries, of which NumPy makes numbers or NaN."""
+    for leaf in _leaves(value):
+        if isinstance(leaf, np.ma.MaskedArray) and np.ma.is_masked(leaf):
+            raise InvalidInputError(f"{name} must have no masked entries, got {_untrustworthy(leaf)} in {describe(value)}")
+
+
+def _untrustworthy(value: Any) -> str:
+    """Say what NumPy would read as numbers although it is something else, empty if nothing."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        return f"masked entries ({np.count_nonzero(np.ma.getmaskarray(value))} of {value.size})"
+    if isinstance(value, bool) or (isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind == "b"):
+        return "booleans"
+    return ""
+
+
+def _inexact(value: Any) -> str:
+    """Say what in a value double precision would change, empty if nothing."""
+    if isinstance(value, int):
+        return "" if abs(value) <= LARGEST_INTEGER else "integers beyond 2^53"
+    if not isinstance(value, (np.ndarray, np.generic)) or value.size == 0:
+        return ""
+    if value.dtype.kind in "iu" and (value.max() > LARGEST_INTEGER or value.min() < -LARGEST_INTEGER):
+        return "integers beyond 2^53"
+    if value.dtype.kind == "f" and value.dtype.itemsize > 8:
+        with np.errstate(over="ignore", under="ignore"):
+            changed = (value.astype(np.float64) != value) & ~np.isnan(value)
+        return f"numbers of more than double precision ({value.dtype})" if changed.any() else ""
+    return ""
 
 
 def same_dimension(name: str, value: int, other: str, expected: int) -> None:
@@ -88,7 +136,7 @@ def items(name: str, value: Any, what: str, minimum: int = 1) -> list[Any]:
 def integer(name: str, value: Any, minimum: int) -> int:
     """An integer that is at least `minimum`; booleans and floats are refused."""
     try:
-        if isinstance(value, (bool, np.bool_)):
+        if _untrustworthy(value):
             raise TypeError
         number = operator.index(value)
     except (TypeError, RuntimeError):  # the latter of tensors without values
@@ -101,7 +149,7 @@ def integer(name: str, value: Any, minimum: int) -> int:
 def real(name: str, value: Any, *, positive: bool = False, non_negative: bool = False) -> float:
     """A finite float, positive or non-negative where asked."""
     try:
-        if isinstance(value, (bool, np.bool_, str, bytes)):
+        if isinstance(value, (str, bytes)) or np.ndim(value) > 0 or _untrustworthy(value) or _inexact(value):
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError, RuntimeError):  # the last of tensors without values
@@ -143,17 +191,22 @@ def permutation(name: str, value: Any, size: int) -> IntArray:
 
 def integer_array(name: str, value: Any, shape: tuple[int, ...]) -> IntArray:
     """An integer array of the given shape; booleans and floats are refused."""
+    doubt = next(filter(None, map(_untrustworthy, _leaves(value))), "")
     try:
         raw = as_array(value)
     except ValueError:  # ragged, say
         raw = np.empty(0)
-    if raw.dtype.kind not in "iu" or raw.shape != shape:
-        raise InvalidInputError(f"{name} must be integers of shape {shape}, got {describe(value)}")
+    if doubt or raw.dtype.kind not in "iu" or raw.shape != shape:
+        got = f"{doubt} in {describe(value)}" if doubt else describe(value)
+        raise InvalidInputError(f"{name} must be integers of shape {shape}, got {got}")
+    if raw.size and raw.max() > np.iinfo(np.intp).max:
+        raise InvalidInputError(f"{name} must be integers of at most 2^63 - 1, got {raw.max()}")
     return raw.astype(np.intp)
 
 
 def mask(name: str, value: Any, *shapes: tuple[int, ...]) -> BoolArray:
     """A copy of a boolean array of one of the shapes, or of a matrix if none are given; numbers are refused."""
+    refuse_masked(name, value)
     try:
         raw = as_array(value)
     except ValueError:  # ragged, say
@@ -205,5 +258,12 @@ def _described(value: Any) -> str:
     text = text if len(text) <= 60 else f"{text[:57]}..."
     if isinstance(value, (list, tuple)):
         with contextlib.suppress(Exception):  # ragged, or of tensors without values
+        kind = "a masked array" if np.ma.is_masked(value) else "an array"
+        return f"{kind} of shape {value.shape} and dtype {value.dtype}"
+    text = repr(value)
+    text = text if len(text) <= 60 else f"{text[:57]}..."
+    if isinstance(value, (list, tuple)):
+        with contextlib.suppress(ValueError), warnings.catch_warnings():  # ragged; masked
+            warnings.simplefilter("ignore")
             text += f" of shape {np.shape(value)}"
     return text

@@ -98,6 +98,9 @@ def barrier(
     Against a teacher, Gram matrices are computed once; each position then costs ``m (m + 1) / 2 + m M`` kernel evaluations,
     whatever d. On data the first layer's products are made once. A spike narrower than the grid can be missed.
 
+    The barrier depends on the scale of neurons, which the functions at the ends do not: ``a relu(w . x) = (a / s) relu(s w . x)``
+    for every s > 0, but straight lines from the two are different paths. `TwoLayerNet.balance` brings both ends to one scale.
+
     References
     ----------
     [ESSN] Entezari et al. 2022; [AHS] Ainsworth et al. 2023.

@@ -21,6 +21,10 @@ class ConvergenceWarning(UserWarning):
     """A computation ended without meeting its tolerance; the result carries the details."""
 
 
+class DataWarning(UserWarning):
+    """Data may be meant otherwise than they were taken; the message says how they were taken, and what would say the other."""
+
+
 class StoreError(LmcError, OSError):
     """A results database is damaged, foreign, or cannot be written; the message says which and what is safe."""
 

@@ -94,9 +94,12 @@ def rate_plot(
         raise InvalidInputError(f"fit must belong to the widths {widths.tolist()}, got one for {fit.widths.tolist()}")
     if ax is None:
         ax = plt.subplots(figsize=(4.2, 3.2), layout="constrained")[1]
-    exponent = f"exponent {fit.exponent:.2f} [{fit.interval[0]:.2f}, {fit.interval[1]:.2f}]"
+    exponent = f"exponent {fit.exponent:.2f}"
+    if np.isfinite(fit.interval).all():
+        exponent += f" [{fit.interval[0]:.2f}, {fit.interval[1]:.2f}]"
     exponent = exponent.replace("-", MINUS)
     errors = np.abs(fit.mean_intervals.T - fit.means)
+    errors[:, ~np.isfinite(errors).all(axis=0)] = np.nan
     ax.errorbar(widths, fit.means, yerr=errors, fmt="o", ms=4, capsize=2, lw=1, color=color)
     ax.plot(widths, fit.predict(widths), "-", lw=1.2, color=color, label=f"{label}\n{exponent}" if label else exponent)
     if reference is not None:

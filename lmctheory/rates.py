@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lmctheory import _checks
-from lmctheory._checks import FloatArray, IntArray, Rng
+from lmctheory._checks import BoolArray, FloatArray, IntArray, Rng
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
 
 MAX_DROPPED = 0.01
 ROUNDING = 1e-13  # of logarithms of means: smaller errors and deviations count as zero
+LEAST_STEP = 1e-9  # between widths, relative to the smaller one
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,8 @@ class RateFit:
     exponent, intercept : float
         Ordinary least squares of ``log(mean)`` on ``log(m)``.
     interval : tuple of float
-        Interval of the exponent at confidence `level`.
+        Interval of the exponent at confidence `level`. NaN at both ends if the barriers at some width show no spread, which is no
+        certainty; infinite if too many resamples show none. So are the other intervals, by the widths that they depend on.
     level : float
     widths : ndarray, shape (n_widths,)
         Increasing.
@@ -66,8 +68,13 @@ class RateFit:
     seed: tuple[object, tuple[int, ...]]
 
     def predict(self, widths: ArrayLike) -> FloatArray:
-        """Return the fitted mean at `widths`."""
-        return np.exp(self.intercept) * np.asarray(widths, dtype=float) ** self.exponent
+        """Return the fitted mean at `widths`, a positive number or several of shape (n,)."""
+        at = _checks.real_array("widths", np.ma.atleast_1d(widths), 1)
+        if at.min() <= 0:
+            raise InvalidInputError(f"widths must be positive, got {at.min()}")
+        with np.errstate(over="ignore"):
+            means = np.exp(self.intercept + self.exponent * np.log(at))
+        return means.reshape(np.shape(widths))
 
 
 def fit_rate(
@@ -86,9 +93,9 @@ def fit_rate(
     Parameters
     ----------
     widths : array_like, shape (n_widths,)
-        At least two, positive and increasing.
+        At least two, positive and increasing, each by more than a part 1e-9.
     samples : sequence of array_like
-        For each width at least two non-negative barriers, not all zero.
+        For each width at least two non-negative barriers, not all zero, in any unit.
     rng : int, SeedSequence, Generator or None
         Source of the resamples.
     pairs : sequence of array_like of shape (n, 2), optional
@@ -106,13 +113,15 @@ def fit_rate(
     Raises
     ------
     InvalidInputError
-        If there are fewer than two widths, arrays do not fit together, a barrier is negative or not finite, or the mean
-        at a width is zero.
+        If there are fewer than two widths or two hardly differ, arrays do not fit together, a barrier is negative or not finite,
+        or the mean at a width is zero.
 
     Warns
     -----
     ConvergenceWarning
-        If more than 1 % of the replicates had to be dropped: too few non-zero barriers for a trustworthy interval.
+        If more than 1 % of the replicates had to be dropped: too few non-zero barriers for a trustworthy interval. If all
+        barriers at some width are equal, or barriers are too few for the interval of the exponent to be finite; the message
+        says where and what is missing.
 
     Notes
     -----
@@ -139,23 +148,28 @@ def fit_rate(
         raise InvalidInputError(f"widths must hold at least two widths, got {len(widths)}")
     if widths[0] <= 0 or (np.diff(widths) <= 0).any():
         raise InvalidInputError(f"widths must be positive and increasing, got {widths.tolist()}")
+    if (np.diff(widths) <= LEAST_STEP * widths[:-1]).any():
+        raise InvalidInputError(f"widths must differ by more than a part {LEAST_STEP:g}, got {widths.tolist()}")
     level = _checks.probability("level", level)
     root = _checks.seed_sequence(rng)
     boot = bootstrap_log_means(samples, pairs, n_resamples=n_resamples, root=root)
     if len(boot.log_means) != len(widths):
         raise InvalidInputError(f"samples must hold one array a width, {len(widths)}, got {len(boot.log_means)}")
 
-    x = np.log(widths)
-    line = np.linalg.pinv(np.stack([np.ones_like(x), x], axis=1))
-    exponent, interval = boot.interval(line[1], level)
+    steps = _log_steps(widths)
+    x = np.append(0.0, np.cumsum(steps))  # log(m / m_0)
+    centred = x - x.mean()
+    exponent, interval = boot.interval(centred / (centred @ centred), level)
     curvature, curvature_interval, lack_of_fit = np.nan, (np.nan, np.nan), np.nan
     if len(widths) > 2:
-        centred = x - x.mean()
-        parabola = np.linalg.pinv(np.stack([np.ones_like(x), centred, centred**2], axis=1))
-        curvature, curvature_interval = boot.interval(parabola[2], level)
+        unit = np.abs(centred).max()
+        parabola = np.linalg.pinv(np.stack([np.ones_like(x), centred / unit, (centred / unit) ** 2], axis=1))
+        curvature, curvature_interval = boot.interval(parabola[2] / unit**2, level)
         lack_of_fit = _lack_of_fit(x, boot)
-    steps = (np.eye(len(x))[1:] - np.eye(len(x))[:-1]) / np.diff(x)[:, None]
-    slopes = [boot.interval(step, level) for step in steps]
+    slopes = [boot.of([k, k + 1]).interval(np.array([-1.0, 1.0]) / step, level) for k, step in enumerate(steps)]
+    resampled = "samples" if pairs is None else "networks"
+    if missing := _missing_spread(widths, boot, bool(np.isinf(interval).any()), level, resampled):
+        warnings.warn(missing, ConvergenceWarning, stacklevel=2)
     if boot.dropped > MAX_DROPPED * n_resamples:
         warnings.warn(
             f"{boot.dropped} of {n_resamples} resamples have a mean of zero at some width: the interval is not trustworthy",
@@ -163,18 +177,18 @@ def fit_rate(
         )  # fmt: skip
     return RateFit(
         exponent=exponent,
-        intercept=float(line[0] @ boot.log_means),
+        intercept=float(boot.log_means.mean() - exponent * (np.log(widths[0]) + x.mean())),
         interval=interval,
         level=level,
         widths=widths,
-        means=np.exp(boot.log_means),
-        mean_intervals=_exp([boot.interval(row, level)[1] for row in np.eye(len(x))]),
+        means=boot.means,
+        mean_intervals=_times_exp(boot.means, [boot.of([k]).half_width(np.ones(1), level) for k in range(len(x))]),
         curvature=curvature,
         curvature_interval=curvature_interval,
         lack_of_fit=lack_of_fit,
         local_slopes=np.array([slope for slope, _ in slopes]),
         local_intervals=np.array([slope_interval for _, slope_interval in slopes]),
-        resampled="samples" if pairs is None else "networks",
+        resampled=resampled,
         n_resamples=n_resamples,
         dropped_resamples=boot.dropped,
         seed=(root.entropy, tuple(root.spawn_key)),
@@ -185,33 +199,53 @@ def fit_rate(
 class LogMeanBootstrap:
     """Bootstrap of the logarithms of means of independent groups.
 
-    `log_means` and standard errors `errors` have shape ``(n_groups,)``, their replicates ``(n_replicates, n_groups)``; `dropped`
-    counts replicates left out because a mean was zero or undefined.
+    `means`, their logarithms `log_means` and standard errors `errors` of these have shape ``(n_groups,)``. For each replicate,
+    ``(n_replicates, n_groups)``, `deviations` are the logarithms of its means less `log_means`, with standard errors
+    `replicate_errors`; `dropped` counts replicates left out because a mean was zero or undefined.
     """
 
+    means: FloatArray
     log_means: FloatArray
     errors: FloatArray
-    replicate_log_means: FloatArray
+    deviations: FloatArray
     replicate_errors: FloatArray
     dropped: int
 
+    @property
+    def without_spread(self) -> BoolArray:
+        """Which groups have a standard error of 0, up to rounding ``(n_groups,)``."""
+        return self.errors <= ROUNDING
+
+    def of(self, groups: list[int]) -> LogMeanBootstrap:
+        """Return the bootstrap of some groups alone."""
+        columns = {name: value[..., groups] for name, value in vars(self).items() if name != "dropped"}
+        return replace(self, **columns)
+
     def interval(self, weights: FloatArray, level: float) -> tuple[float, tuple[float, float]]:
-        """Return ``weights . log_means`` and its symmetric bootstrap-t interval."""
-        estimate = float(weights @ self.log_means)
-        error = np.sqrt(weights**2 @ self.errors**2)
-        replicate_errors = np.sqrt(self.replicate_errors**2 @ weights**2)
-        deviations = np.abs(self.replicate_log_means @ weights - estimate)
-        quantile = np.quantile(_studentise(deviations, replicate_errors), level, method="higher")
-        half = error * quantile if error > ROUNDING else 0.0
-        return estimate, (float(estimate - half), float(estimate + half))
+        """Return ``weights . log_means`` and its symmetric bootstrap-t interval; NaN if a group has no spread."""
+        estimate, half = float(weights @ self.log_means), self.half_width(weights, level)
+        return estimate, (estimate - half, estimate + half)
+
+    def half_width(self, weights: FloatArray, level: float) -> float:
+        """Return half the width of the interval of ``weights . log_means``."""
+        if self.without_spread.any():
+            return float("nan")
+        scale = np.abs(weights).max()
+        relative = weights / scale
+        replicate_errors = np.sqrt(self.replicate_errors**2 @ relative**2)
+        quantile = np.quantile(_studentise(np.abs(self.deviations @ relative), replicate_errors), level, method="higher")
+        return float(scale * np.sqrt(relative**2 @ self.errors**2) * quantile)
 
     def simultaneous_intervals(self, level: float) -> FloatArray:
-        """Return intervals of the means, ``(n_groups, 2)``, that hold together at `level` (largest studentised deviation)."""
-        deviations = _studentise(np.abs(self.replicate_log_means - self.log_means), self.replicate_errors)
+        """Return intervals of the means, ``(n_groups, 2)``, that hold together at `level` (largest studentised deviation).
+
+        They have width 0 where a group has no spread: for callers who know that its mean is then exact.
+        """
+        deviations = _studentise(np.abs(self.deviations), self.replicate_errors)
         quantile = np.quantile(deviations.max(axis=1), level, method="higher")
         half = np.zeros_like(self.errors)
-        np.multiply(self.errors, quantile, out=half, where=self.errors > ROUNDING)
-        return _exp(np.stack([self.log_means - half, self.log_means + half], axis=1))
+        np.multiply(self.errors, quantile, out=half, where=~self.without_spread)
+        return _times_exp(self.means, half)
 
 
 def bootstrap_log_means(
@@ -226,7 +260,7 @@ def bootstrap_log_means(
     samples = _checks.items("samples", samples, "arrays of barriers")
     if pairs is not None and len(pairs := _checks.items("pairs", pairs, "index arrays")) != len(samples):
         raise InvalidInputError(f"pairs must hold one array a width, {len(samples)}, got {len(pairs)}")
-    groups = []
+    groups, units = [], []
     for k, values in enumerate(samples):
         values = _checks.real_array(f"samples[{k}]", values, 1)
         if values.min() < 0:
@@ -237,7 +271,8 @@ def bootstrap_log_means(
             raise InvalidInputError(f"samples[{k}] must have a positive mean, got only zeros: their logarithm is undefined")
         indices = None if pairs is None else _pair_indices(f"pairs[{k}]", pairs[k], len(values))
         generator = np.random.default_rng(_checks.stream(root, "bootstrap", k))
-        groups.append(_resample_mean(values, indices, n_resamples, generator))
+        units.append(int(np.frexp(values.max())[1]))  # squares of barriers may be out of range, those in units of 2^k are not
+        groups.append(_resample_mean(np.ldexp(values, -units[-1]), indices, n_resamples, generator))
     means, errors, replicate_means, replicate_errors = (np.stack(column, axis=-1) for column in zip(*groups, strict=True))
     with np.errstate(invalid="ignore"):
         usable = (replicate_means > 0).all(axis=1)
@@ -245,9 +280,10 @@ def bootstrap_log_means(
     if len(replicate_means) == 0:
         raise InvalidInputError("samples must hold more non-zero barriers: every resample had a mean of zero at some width")
     return LogMeanBootstrap(
-        log_means=np.log(means),
+        means=np.ldexp(means, units),
+        log_means=np.log(means) + np.log(2.0) * np.array(units),
         errors=errors / means,
-        replicate_log_means=np.log(replicate_means),
+        deviations=np.log(replicate_means) - np.log(means),
         replicate_errors=replicate_errors / replicate_means,
         dropped=int(n_resamples - usable.sum()),
     )
@@ -305,7 +341,7 @@ def _lack_of_fit(x: FloatArray, boot: LogMeanBootstrap) -> float:
     """Share of replicates whose deviations from the estimate fit a line worse than the estimate itself does."""
 
     def misfit(y: FloatArray, errors: FloatArray) -> FloatArray:
-        weights = 1 / errors**2
+        weights = (errors.min(axis=-1, keepdims=True) / errors) ** 2
         weights = weights / weights.sum(axis=-1, keepdims=True)
         dx, dy = (v - (weights * v).sum(axis=-1, keepdims=True) for v in (np.broadcast_to(x, y.shape), y))
         slope = (weights * dx * dy).sum(axis=-1, keepdims=True) / (weights * dx**2).sum(axis=-1, keepdims=True)
@@ -313,12 +349,38 @@ def _lack_of_fit(x: FloatArray, boot: LogMeanBootstrap) -> float:
         return residuals
 
     usable = (boot.replicate_errors > ROUNDING).all(axis=1)
-    if not ((boot.errors > ROUNDING).all() and usable.any()):
+    if boot.without_spread.any() or not usable.any():
         return float("nan")
-    replicates = misfit(boot.replicate_log_means[usable] - boot.log_means, boot.replicate_errors[usable])
+    replicates = misfit(boot.deviations[usable], boot.replicate_errors[usable])
     return float((1 + np.sum(replicates >= misfit(boot.log_means, boot.errors))) / (1 + len(replicates)))
 
 
-def _exp(values: ArrayLike) -> FloatArray:
+def _times_exp(means: FloatArray, half: ArrayLike) -> FloatArray:
+    """Return ``means exp(-half)`` and ``means exp(half)``, ``(n, 2)``."""
+    half = np.asarray(half, dtype=float)
     with np.errstate(over="ignore"):  # an interval may be unbounded
-        return np.exp(np.asarray(values, dtype=float))
+        return np.stack([means * np.exp(-half), means * np.exp(half)], axis=1)
+
+
+def _log_steps(widths: FloatArray) -> FloatArray:
+    """Return the differences of the logarithms, also of widths that are close."""
+    steps = np.diff(widths)
+    near = steps < widths[:-1]
+    return np.where(near, np.log1p(np.minimum(steps, widths[:-1]) / widths[:-1]), np.diff(np.log(widths)))
+
+
+def _missing_spread(widths: FloatArray, boot: LogMeanBootstrap, unbounded: bool, level: float, resampled: str) -> str:
+    """Return why the interval of the exponent is none or unbounded, and what is missing; empty if it is neither."""
+    if boot.without_spread.any():
+        where = ", ".join(f"{m:g}" for m in widths[boot.without_spread])
+        return f"the barriers at width {where} show no spread, which is no certainty: intervals that depend on them are NaN"
+    if not unbounded:
+        return ""
+    share = np.mean((boot.replicate_errors <= ROUNDING).all(axis=1))
+    # n different barriers at a width are resampled as n times the same one with probability n^(1 - n)
+    enough = next(n for n in range(2, 100) if float(n) ** ((1 - n) * len(widths)) <= (1 - level) / 2)
+    missing = f"at least {enough} different barriers" if resampled == "samples" else "more networks"
+    return (
+        f"{share:.0%} of the resamples show no spread, too many for a finite interval at level {level:g}: "
+        f"{missing} at each width are needed"
+    )

@@ -27,7 +27,7 @@ import pytest
 from hypothesis import Phase, settings
 
 OBJECTIVES = ("test_objectives", "test_kernels", "test_connectivity", "test_paths")
-MINIMA = ("test_minima", "test_minima_barrier", "test_minima_exact", "test_zero_loss", "test_stability")
+MINIMA = ("test_minima", "test_minima_barrier", "test_minima_exact", "test_minima_extremes", "test_zero_loss", "test_stability")
 TESTS = {
     "kernels.py": ("test_kernels", "test_objectives"),
     "paths.py": ("test_paths", "test_connectivity"),
@@ -38,30 +38,38 @@ TESTS = {
         "test_kernels",
         "test_objectives",
         "test_extremes",
+        "test_subnormal",
         "test_vectors",
         "test_training",
         "test_pruning",
     ),
-    "_compiled/iterate.py": ("test_objectives", "test_extremes", "test_training"),
+    "_compiled/iterate.py": ("test_objectives", "test_extremes", "test_subnormal", "test_training"),
     "_compiled/samples.py": ("test_samples", "test_sgd"),
     "_compiled/minima.py": MINIMA,
-    "_compiled/leftovers.py": ("test_minima_exact", "test_minima_barrier"),
-    "objectives/population.py": (*OBJECTIVES, "test_polishing", "test_stability", "test_bad_input"),
+    "_compiled/leftovers.py": ("test_minima_exact", "test_minima_barrier", "test_minima_extremes"),
+    "objectives/population.py": (*OBJECTIVES, "test_subnormal", "test_polishing", "test_stability", "test_bad_input"),
     "objectives/samples.py": ("test_samples", "test_stability", "test_bad_input"),
-    "objectives/data.py": ("test_data_swaps", "test_layered", "test_backpropagation", "test_data_stability", "test_bad_input"),
+    "objectives/data.py": (
+        "test_data_swaps",
+        "test_layered",
+        "test_backpropagation",
+        "test_data_stability",
+        "test_untrusted_numbers",
+        "test_bad_input",
+    ),
     "objectives/backpropagation.py": ("test_backpropagation", "test_data_stability"),
     "objectives/mixtures.py": ("test_data_swaps", "test_layered", "test_families", "test_simplex"),
     "objectives/objective.py": ("test_data_swaps", "test_layered", "test_connectivity", "test_bad_input"),
     "minima/barriers.py": ("test_minima_barrier", "test_minima_exact", "test_bad_input"),
     "minima/centres.py": ("test_zero_loss", "test_minima", "test_bad_input"),
-    "minima/exact.py": ("test_minima_exact", "test_bad_input"),
+    "minima/exact.py": ("test_minima_exact", "test_minima_extremes", "test_bad_input"),
     "minima/geometry.py": ("test_zero_loss", "test_minima", "test_bad_input"),
-    "minima/heights.py": ("test_minima_barrier", "test_minima_exact"),
+    "minima/heights.py": ("test_minima_barrier", "test_minima_exact", "test_minima_extremes"),
     "minima/laws.py": ("test_minima", "test_bad_input"),
     "minima/manifold.py": ("test_minima", "test_bad_input"),
-    "minima/matching.py": ("test_minima_barrier", "test_minima_exact"),
-    "minima/membership.py": ("test_minima", "test_bad_input"),
-    "minima/swaps.py": ("test_minima_barrier", "test_minima_exact"),
+    "minima/matching.py": ("test_minima_barrier", "test_minima_exact", "test_minima_extremes"),
+    "minima/membership.py": ("test_minima", "test_minima_extremes", "test_bad_input"),
+    "minima/swaps.py": ("test_minima_barrier", "test_minima_exact", "test_minima_extremes"),
 }
 FILES = sorted({name for names in TESTS.values() for name in names})
 COLLECTION = 60.0  # seconds of processor time before the first test

@@ -450,7 +450,7 @@ CALLS = [
     (lambda: lmc.certify_barrier_modulo_permutation(HUGE, HUGE, T), "net_a", "at most 10 neurons", "65"),
     (lambda: lmc.certify_barrier_modulo_permutation(NET, NET, T, rtol=-1.0), "rtol", "positive", "-1.0"),
     (lambda: lmc.certify_barrier_modulo_permutation(NET, NET, T, max_positions=0), "max_positions", "at least 1", "0"),
-    (lambda: lmc.plotting.rate_plot([4, 8], TWO, fit=fit(widths=[4, 16])), "fit", "[4.0, 8.0]", "[4.0, 16.0]"),
+    (lambda: lmc.plotting.rate_plot([4, 8], TWO, fit=fit(widths=[4, 16], samples=THREE)), "fit", "[4.0, 8.0]", "[4.0, 16.0]"),
     (lambda: lmc.plotting.rate_plot([4, 8], TWO, fit="fit"), "fit", "RateFit", "'fit'"),
     (lambda: lmc.plotting.rate_plot([4], TWO[:1]), "widths", "at least two", "1"),
     (lambda: lmc.plotting.triangle_plot([[0.5, 0.5]] * 3, [1.0, 2.0, 3.0]), "points", "barycentric", "(3, 2)"),

@@ -267,7 +267,7 @@ def test_length_rule():
 
 def _fit(low, high):
     widths = np.array([256.0, 1024.0, 4096.0])
-    fit = lmc.fit_rate(widths, [np.array([1.0, 2.0]) / m for m in widths], rng=0, n_resamples=100)
+    fit = lmc.fit_rate(widths, [np.array([1.0, 2.0, 4.0]) / m for m in widths], rng=0, n_resamples=100)
     return replace(fit, exponent=(low + high) / 2, interval=(low, high))
 
 

@@ -32,7 +32,7 @@ CONTEXT = Context(seed=1)
 
 def _fit(low, high):
     widths = np.array([8.0, 16.0, 32.0])
-    fit = lmc.fit_rate(widths, [np.array([1.0, 2.0]) / m for m in widths], rng=0, n_resamples=100)
+    fit = lmc.fit_rate(widths, [np.array([1.0, 2.0, 4.0]) / m for m in widths], rng=0, n_resamples=100)
     return replace(fit, exponent=(low + high) / 2, interval=(low, high))
 
 

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -349,8 +350,29 @@ def test_rows_columns_and_blank_lines_may_come_in_any_order(files, capsys):
 
 
 def test_undefined_numbers_are_null(files, capsys):
-    Path("data.csv").write_text("width,value\n4,1\n4,2\n8,1\n8,1.5\n", encoding="utf-8")
+    Path("data.csv").write_text("width,value\n4,1\n4,2\n4,4\n8,1\n8,1.5\n8,3\n", encoding="utf-8")
     assert result(capsys, "rate", "data.csv")["result"]["fit"]["curvature"] is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "line", "warning"),
+    [
+        ("2 2", "0.5 1.5", "exponent    -1.0000 (no interval: no spread)", "at width 8 show no spread"),
+        ("2e-200 2e-200", "1e-200 1e-200", "exponent    -1.0000 (no interval: no spread)", "at width 8, 16 show no spread"),
+        ("2 6", "1 3", "exponent    -1.0000 (no interval: too few different barriers)", "3 different barriers at each width"),
+    ],
+)
+def test_a_rate_without_an_interval_says_what_is_missing(files, capsys, first, second, line, warning):
+    rows = [f"{width},{value}" for width, values in ((8, first), (16, second)) for value in values.split()]
+    Path("data.csv").write_text("\n".join(["width,value", *rows]), encoding="utf-8")
+    status, output, errors = run(capsys, "rate", "data.csv", "--plot")
+    assert status == 0
+    assert output.startswith(line)
+    assert warning in errors
+    assert not re.search(r"\[-?(nan|inf)", output)
+    document = json.loads(run(capsys, "rate", "data.csv", "--json")[1])
+    assert document["result"]["fit"]["interval"] == [None, None]
+    assert any(warning in message for message in document["warnings"])
 
 
 # Bad calls: one line on standard error, nothing on standard output, exit status 2.

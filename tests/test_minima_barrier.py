@@ -305,7 +305,7 @@ def test_the_swap_found_is_the_next_that_lowers_the_loss(leftover, n):
     assert next_lower_swap(0.3, 0.7, a, alpha, b, beta, leftover, ordered[0] / 2, 0) == -1
 
 
-@pytest.mark.parametrize("seed", [55, 86, 214])
+@pytest.mark.parametrize("seed", [55, 148, 214])
 def test_swaps_that_lower_one_peak_alone_are_tried_once_around(seed, monkeypatch):
     """They lower the loss at the maximiser but not the height, and would be found again and again."""
     found = []

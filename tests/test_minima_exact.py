@@ -188,7 +188,7 @@ def test_pairings_are_found_below_a_cutoff_if_and_only_if_there_are_any(n):
             for k, (s, t) in enumerate(positions):
                 loss_terms(s, t, a, alpha, b, beta, compatible, cutoff, mean[k], own[k], joint[k])
             stop = np.zeros(1, dtype=np.uint8)
-            reason, partners, _, _ = search_pairings(a, b, n_classes, compatible, mean, own, joint, cutoff, stop)
+            reason, partners, _, _ = search_pairings(a, b, n_classes, compatible, mean, own, joint, cutoff, stop, 10**9)
             assert reason == (FOUND if losses and factor > 1 else EXHAUSTED)
             assert reason == EXHAUSTED or losses[tuple(partners)] < cutoff
 
@@ -218,13 +218,13 @@ def test_of_costs_without_correlations_a_best_assignment_is_paired_first(n):
         least, hardest = costs[rows, columns].sum(), np.argmax(np.min(costs, axis=1, where=allowed, initial=1.0))
         terms = np.zeros((1, n * n)), costs.reshape(1, -1), np.zeros((1, n * n, n * n))
         classes = np.arange(n), np.arange(n, 2 * n), 2 * n
-        reason, partners, _, nodes = search_pairings(*classes, compatible, *terms, 9.0, stop)
+        reason, partners, _, nodes = search_pairings(*classes, compatible, *terms, 9.0, stop, 10**9)
         assert (reason, nodes) == (FOUND, n)
         np.testing.assert_array_equal(partners, columns)
-        assert search_pairings(*classes, compatible, *terms, 0.999 * least, stop)[0] == EXHAUSTED
+        assert search_pairings(*classes, compatible, *terms, 0.999 * least, stop, 10**9)[0] == EXHAUSTED
         search = getattr(search_pairings, "py_func", search_pairings)  # compiled it takes arrays alone
         for patience in range(1, n):
-            reason, partners, bound, nodes = search(*classes, compatible, *terms, 9.0, StopsAfter(patience))
+            reason, partners, bound, nodes = search(*classes, compatible, *terms, 9.0, StopsAfter(patience), 10**9)
             assert (reason, nodes) == (STOPPED, patience)
             assert partners[hardest] == columns[hardest]
             assert bound == pytest.approx(least, rel=1e-12)
@@ -297,7 +297,7 @@ def test_stopped_search_says_how_low_pairings_that_were_not_examined_may_be():
     compatible = compatible_pairs(a, alpha, b, beta)
     loss_terms(0.5, 0.5, a, alpha, b, beta, compatible, 1.01 * lowest, mean[0], own[0], joint[0])
     search = getattr(search_pairings, "py_func", search_pairings)
-    found = [search(a, b, 4, compatible, mean, own, joint, 1.01 * lowest, StopsAfter(looks)) for looks in range(12)]
+    found = [search(a, b, 4, compatible, mean, own, joint, 1.01 * lowest, StopsAfter(looks), 10**9) for looks in range(12)]
     reasons, _, bounds, nodes = zip(*found, strict=True)
     stopped = reasons.index(FOUND)
     assert stopped >= 4

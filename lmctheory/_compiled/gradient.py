@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from lmctheory._compiled.angles import sines_and_supplements
-from lmctheory._compiled.iterate import DEPTH, entry, layout, load_iterate, prepare
+from lmctheory._compiled.iterate import DEPTH, LEAST, entry, has_tiny, layout, load_iterate, prepare
 from lmctheory._compiled.vectors import (
     LANES,
     ROWS,
@@ -161,6 +161,8 @@ def _finish(room, at, block, mask, outputs_too):
     """
     start, stop = _extent(at, block)
     for i in range(start, stop, LANES):
+        if has_tiny(load(room, at.norms + i)):
+            _add_radial_parts(room, at, i)
         store(room, at.radial + i, load(room, at.radial + i) * load(room, at.inverse_norms + i))
         store(room, at.output_gradient + i, splat(0.0))
     squares = splat(0.0)
@@ -180,6 +182,16 @@ def _finish(room, at, block, mask, outputs_too):
         entries = load(room, at.output_gradient + i)
         squares = fma(entries, entries, squares)
     room[at.squares + block] = total(squares)
+
+
+@njit(cache=True)
+def _add_radial_parts(room, at, start):
+    """Add radial sums times unit rows to the gradients of those of eight neurons whose inverse norms are out of range."""
+    for i in range(start, start + LANES):
+        if 0.0 < room[at.norms + i] < LEAST:
+            for k in range(at.d):
+                unit = room[at.units + start * at.d + k * LANES + i - start]
+                room[entry(at.gradient, at.m, i, k)] += room[at.radial + i] * unit
 
 
 @njit(inline="always")

@@ -7,14 +7,13 @@ in panels: ``(d / 8, n, 8)`` in panels of dimensions, ``(n / 8, d, 8)`` in panel
 import math
 from typing import NamedTuple
 
-import numpy as np
 from numba import njit
 
-from lmctheory._compiled.vectors import LANES, fma, load, root, splat, store, transpose, where_less
+from lmctheory._compiled.vectors import LANES, fma, load, root, splat, store, total, transpose, where_less
 
 DEPTH = 64  # terms added up before their sum goes to the sum of sums, which keeps rounding small in many dimensions
 SAFE = 1e-140, 1e140  # norms whose squares neither overflow nor lose digits
-TINY = np.finfo(np.float64).tiny
+LEAST = 1e-290  # norms whose inverse, times a sum over neurons, may overflow below
 
 
 class Layout(NamedTuple):
@@ -34,7 +33,7 @@ class Layout(NamedTuple):
     width: int
     outputs: int  # c_i
     norms: int
-    inverse_norms: int
+    inverse_norms: int  # 0 below LEAST
     mass: int  # c_i |x_i|
     shares: int  # the mass, twice for teachers
     factors: int  # c_i / pi, 0 for zero neurons
@@ -125,7 +124,7 @@ def prepare(room, at, start, stop):
             if not SAFE[0] < room[at.norms + r] < SAFE[1]:
                 room[at.norms + r] = _scaled_norm(room, at, r)
         norms, outputs = load(room, at.norms + i), load(room, at.outputs + i)
-        alive = where_less(splat(TINY), norms, one, zero)
+        alive = where_less(zero, norms, one, zero)
         inverse = alive / where_less(zero, alive, norms, one)
         mass = outputs * norms
         store(room, at.inverse_norms + i, inverse)
@@ -134,10 +133,33 @@ def prepare(room, at, start, stop):
         store(room, at.shares + i, mass if i < at.m else mass + mass)
         for k in range(at.d):
             store(room, panel + k * LANES, inverse * load(room, panel + k * LANES))
+        if has_tiny(norms):
+            for r in range(i, i + LANES):
+                if 0.0 < room[at.norms + r] < LEAST:
+                    _set_unit_row(room, at, r)
         for k in range(0, at.d, LANES):
             for r in range(i, i + LANES):
                 place = k * at.n + r * LANES
                 store(room, at.scaled + place, splat(room[at.outputs + r]) * load(room, at.weights + place))
+
+
+@njit(inline="always")
+def has_tiny(norms):
+    """Say whether one of eight norms is positive and below LEAST."""
+    return total(where_less(norms, splat(LEAST), norms, splat(0.0))) > 0.0
+
+
+@njit(cache=True)
+def _set_unit_row(room, at, row):
+    """Write the unit row of a neuron whose inverse norm is out of range, for which it stands in the gradient."""
+    largest, squares, units = 0.0, 0.0, at.units + row // LANES * LANES * at.d + row % LANES
+    for k in range(at.d):
+        largest = max(largest, abs(room[entry(at.weights, at.n, row, k)]))
+    for k in range(at.d):
+        squares += (room[entry(at.weights, at.n, row, k)] / largest) ** 2
+    for k in range(at.d):
+        room[units + k * LANES] = room[entry(at.weights, at.n, row, k)] / largest / math.sqrt(squares)
+    room[at.inverse_norms + row] = 0.0
 
 
 @njit(cache=True)

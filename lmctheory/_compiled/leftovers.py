@@ -179,12 +179,12 @@ def _unmatched(partners, left_out):
 
 
 @njit(cache=True, nogil=True)
-def search_pairings(a, b, n_classes, compatible, mean, own, joint, cutoff, stop):
+def search_pairings(a, b, n_classes, compatible, mean, own, joint, cutoff, stop, most_nodes):
     """Search for n pairs whose loss is below the cutoff at all T positions, depth first, the child of lowest bound first.
 
     `mean` and `own` ``(T, n^2)``, `joint` ``(T, n^2, n^2)`` are `loss_terms`; `stop` ``(1,)`` may be set by another thread.
-    Returns ``(reason, partners, bound, nodes)``: if found, neuron i of A meets ``partners[i]``; if stopped, `bound` is a lower
-    bound of all pairings that were not examined.
+    Returns ``(reason, partners, bound, nodes)``: if found, neuron i of A meets ``partners[i]``; if stopped, also by `most_nodes`,
+    `bound` is a lower bound of all pairings that were not examined.
     """
     T, n = mean.shape[0], a.size
     fixed, fixed_mean = np.zeros((n + 1, T)), np.zeros((n + 1, T))
@@ -203,7 +203,7 @@ def search_pairings(a, b, n_classes, compatible, mean, own, joint, cutoff, stop)
     nodes, depth, entering = 0, 0, True
     while depth >= 0:
         if entering:
-            if stop[0]:
+            if stop[0] or nodes == most_nodes:
                 bound = bounds[depth - 1, taken[depth - 1] - 1] if depth > 0 else 0.0
                 for level in range(depth):
                     if taken[level] < count[level]:

@@ -64,10 +64,10 @@ def both_axes_moment(p_1, q_1, p_2, q_2):
     In polar coordinates ``(2/pi) int_0^{pi/2} min(p_1 c, q_1 s) min(p_2 c, q_2 s) d theta``, in three pieces that end where
     ``tan theta = p_k / q_k``.
     """
-    if p_1 * q_2 > p_2 * q_1:
-        p_1, q_1, p_2, q_2 = p_2, q_2, p_1, q_1
     if min(p_1, q_1) == 0.0 or min(p_2, q_2) == 0.0:
         return 0.0
+    if p_1 / q_1 > p_2 / q_2:  # products of two small weights are 0
+        p_1, q_1, p_2, q_2 = p_2, q_2, p_1, q_1
     theta_1, phi_1 = math.atan2(p_1, q_1), math.atan2(q_1, p_1)
     theta_2, phi_2 = math.atan2(p_2, q_2), math.atan2(q_2, p_2)
     _, _, low = _arc_moments(0.0, 0.5 * math.pi, theta_1, phi_1)
@@ -184,17 +184,18 @@ def residual_energy(s, t, alpha, beta, a_is_low, starts, low_axis, high_axis):
     """
     n = alpha.size
     groups = starts.size - 1
-    low, high = np.empty(n), np.empty(n)
+    low, high, ratios = np.empty(n), np.empty(n), np.empty(n)
     means = np.zeros(groups)
     for k in range(n):
         p, q = s * alpha[k], t * beta[k]
         low[k], high[k] = (p, q) if a_is_low[k] else (q, p)
+        ratios[k] = low[k] / high[k] if high[k] > 0.0 else np.inf
     total = 0.0
     for g in range(groups):
         first, last = starts[g], starts[g + 1]
         for k in range(first, last):
             means[g] += mean_residual(low[k], high[k])
-        order = np.argsort(np.arctan2(low[first:last], high[first:last]))
+        order = np.argsort(ratios[first:last])  # not by angles: these are all pi/2 from ratios of 1e16 on
         low[first:last] = low[first:last][order]
         high[first:last] = high[first:last][order]
         total += _group_energy(low[first:last], high[first:last])

@@ -122,6 +122,11 @@ def align(
     of a network is matched exactly, and the numbering of the neurons does not matter. Later sweeps are in random order. If the
     identity is better than all that is found, the ascent starts from there too.
 
+    No permutation undoes a scale: ``a relu(w . x) = (a / s) relu(s w . x)`` for every s > 0. The barrier depends on s, and so
+    do all methods but "activations". Where neurons may have come to different scales, as in networks trained with their output
+    weights or brought from elsewhere, align ``net_a.balance()`` with ``net_b.balance()``: copies that differ by scales and
+    order alone are then recovered by every method.
+
     Activations are matched in [AHS] by the uncentred moments ``E[h_A h_B']`` alone. Outgoing weights make the similarity that
     of the neurons' contributions, which does not change when a neuron is scaled, ``h -> c h``, and its outgoing weights by 1/c.
 

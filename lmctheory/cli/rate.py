@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import lmctheory as lmc
@@ -26,19 +27,29 @@ def rate(options: argparse.Namespace) -> Report:
     if options.plot is not None:
         with writing(options.plot):
             lmc.plotting.save_plot(lmc.plotting.rate_plot(widths, samples, fit=fit, reference=options.reference), options.plot)
-    curvature = f"{fit.curvature:.4f} {interval_text(fit.curvature_interval)}"
+    p_value = "undefined" if math.isnan(fit.lack_of_fit) else f"{fit.lack_of_fit:.3g}"
+    curvature = f"curvature   {fit.curvature:.4f} {_interval(fit.curvature_interval)}, p-value of a power law {p_value}"
     rows = zip(fit.widths, map(len, samples), fit.means, fit.mean_intervals, strict=True)
     return Report(
         {"fit": fit},
         [
-            f"exponent    {fit.exponent:.4f} {interval_text(fit.interval)} at level {fit.level:g}, resampling {fit.resampled}",
-            f"curvature   {curvature}, p-value of a power law {fit.lack_of_fit:.3g}",
+            f"exponent    {fit.exponent:.4f} {_interval(fit.interval)} at level {fit.level:g}, resampling {fit.resampled}",
+            curvature if len(widths) > 2 else "curvature   needs three widths",
             "",
             f"{'width':>8}{'values':>8}{'mean':>12}  interval",
-            *(f"{m:8g}{n:8d}{mean:12.4g}  {interval_text(bounds)}" for m, n, mean, bounds in rows),
+            *(f"{m:8g}{n:8d}{mean:12.4g}  {_interval(bounds)}" for m, n, mean, bounds in rows),
             *written(options.plot),
         ],
     )
+
+
+def _interval(bounds: Sequence[float]) -> str:
+    """Return an interval, or why there is none."""
+    if math.isnan(bounds[0]):
+        return "(no interval: no spread)"
+    if math.isinf(bounds[1]):
+        return "(no interval: too few different barriers)"
+    return interval_text(bounds)
 
 
 def _read_barriers(path: str) -> tuple[list[float], list[list[float]], list[list[list[int]]] | None]:

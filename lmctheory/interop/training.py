@@ -21,6 +21,7 @@ from lmctheory.interop.extras import needs
 from lmctheory.interop.scikit_learn import network_of
 from lmctheory.networks import LayeredNet
 from lmctheory.objectives import DataLoss
+from lmctheory.objectives.data import warn_of_labels, whole
 
 LOSSES = ("cross-entropy", "squared")
 SOLVERS = {"sgd": 0.1, "momentum": 0.02, "adam": 1e-3}  # and their learning rates by default
@@ -97,7 +98,8 @@ def train_on_data(
     X : array_like, shape (n, d)
         The inputs, one a row.
     y : array_like, shape (n,) or (n, k)
-        Integers of shape (n,) are class labels, each of ``0 .. k - 1`` at least once, k >= 2; floats are targets of a regression.
+        Integers of shape (n,) are class labels, each of ``0 .. k - 1`` at least once, k >= 2. Floats are targets of a regression,
+        and so are integers of shape (n, 1), a column, or (n, k), one unit vector an input, say.
     widths : int or sequence of int
         Neurons of each hidden layer.
     loss : {"cross-entropy", "squared"}, optional
@@ -145,6 +147,8 @@ def train_on_data(
     -----
     ConvergenceWarning
         If runs diverged, or met no tolerance although one was set.
+    DataWarning
+        If all targets are whole numbers and `loss` is not given: they may be meant as class labels.
 
     Notes
     -----
@@ -215,11 +219,15 @@ def train_on_data(
 
 
 def _objective(X: ArrayLike, y: ArrayLike, loss: str | None) -> DataLoss:
-    objective = DataLoss(X, y)
+    if loss is not None:
+        _checks.choice("loss", loss, LOSSES)
+    objective = DataLoss(X, y, loss or "squared")
     labels = objective.labels
-    if loss is None:
-        loss = "squared" if labels is None else "cross-entropy"
-    objective = objective.measuring(_checks.choice("loss", loss, LOSSES))
+    if loss is None and labels is None and whole(objective.targets):
+        raw = np.asarray(y)
+        warn_of_labels(raw.shape, raw.dtype, stacklevel=4)
+    if loss is None and labels is not None:
+        objective = objective.measuring("cross-entropy")
     if labels is not None:
         present = np.unique(labels)
         if len(present) < 2 or present[-1] >= len(present):

@@ -14,7 +14,7 @@ from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray, Rng
 from lmctheory._compiled.minima import residual_mean
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
-from lmctheory.minima.exact import exact_matching
+from lmctheory.minima.exact import MOST_NODES, exact_matching
 from lmctheory.minima.heights import highest_loss, mismatched
 from lmctheory.minima.manifold import Minimum, same_manifold
 from lmctheory.minima.matching import match
@@ -33,6 +33,8 @@ class MinimaBarrier:
         The largest loss on the segment; the loss at both ends is 0.
     position : float
         Its position t in [0, 1]; t = 0 is A. Rounded to an end if it is nearer to it than rounding.
+    logit : float
+        ``log(t / (1 - t))``, which tells t from an end however near.
     leftover : int
         Number of mismatched pairs, L.
     pairs : ndarray of int, shape (L, 2)
@@ -53,6 +55,7 @@ class MinimaBarrier:
 
     height: float
     position: float
+    logit: float
     leftover: int
     pairs: IntArray
     residual_l1: float
@@ -71,9 +74,9 @@ class ExactMinimaBarrier(MinimaBarrier):
     Attributes
     ----------
     is_optimal : bool
-        Whether the search is complete: no permutation is lower, by a part 1e-10 or more.
+        Whether the search is complete: no permutation is lower, by a part 1e-12 or more.
     lower_bound : float
-        Proved to be at most the barrier under every permutation; the height less a part 1e-10 if the search is complete.
+        Proved to be at most the barrier under every permutation; the height less a part 1e-12 if the search is complete.
     nodes : int
         Number of nodes searched; 0 where the height is 0.
     """
@@ -85,12 +88,14 @@ class ExactMinimaBarrier(MinimaBarrier):
 
 @overload
 def minima_barrier(
-    min_a: Minimum, min_b: Minimum, matching: Literal["exact"], *, rng: Rng = ..., time_limit: float | None = ...
-) -> ExactMinimaBarrier: ...
+    min_a: Minimum, min_b: Minimum, matching: Literal["exact"], *,
+    rng: Rng = ..., time_limit: float | None = ..., node_limit: int | None = ...,
+) -> ExactMinimaBarrier: ...  # fmt: skip
 @overload
 def minima_barrier(
-    min_a: Minimum, min_b: Minimum, matching: str | ArrayLike = ..., *, rng: Rng = ..., time_limit: float | None = ...
-) -> MinimaBarrier: ...
+    min_a: Minimum, min_b: Minimum, matching: str | ArrayLike = ..., *,
+    rng: Rng = ..., time_limit: float | None = ..., node_limit: int | None = ...,
+) -> MinimaBarrier: ...  # fmt: skip
 
 
 def minima_barrier(
@@ -100,6 +105,7 @@ def minima_barrier(
     *,
     rng: Rng = None,
     time_limit: float | None = None,
+    node_limit: int | None = None,
 ) -> MinimaBarrier:
     """Return the loss barrier between two global minima of one teacher, modulo the permutation that `matching` selects.
 
@@ -131,6 +137,8 @@ def minima_barrier(
         Used by "random" only.
     time_limit : float or None
         Seconds after which "exact" stops, and returns the best permutation and the best bound found; by default never.
+    node_limit : int or None
+        Number of nodes after which it stops likewise; by default ten million, some ten minutes.
 
     Returns
     -------
@@ -141,34 +149,39 @@ def minima_barrier(
     ------
     InvalidInputError
         If an argument is not a `Minimum`, widths or teacher widths differ, `matching` is neither a name nor a permutation, or
-        `time_limit` is not positive or given with another matching than "exact".
+        a limit is not positive or given with another matching than "exact".
 
     Warns
     -----
     ConvergenceWarning
-        If "exact" stops before its search is complete, at the time limit or because more than 48 pairs would be mismatched.
+        If "exact" stops before its search is complete, at a limit or because more than 48 pairs would be mismatched.
 
     Notes
     -----
     The dimension does not enter. For inputs uniform on the unit sphere in R^d divide the height by d.
 
-    Relative error of the height about 1e-14, whatever the weights; it underflows to 0 below 1e-308. The maximum is located
-    on a grid in ``log(t/(1-t))`` that goes on until ``L(t) / (1-t)^2``, which increases with t, or ``L(t) / t^2``, which
-    decreases, shows that nothing beyond can be higher; all maxima on the grid that may be the highest are refined.
+    Relative error of the height about 1e-14, whatever the weights; it underflows to 0 below 1e-308. New names of the classes,
+    another order of the neurons and an exchange of A and B leave the heights of all matchings but "random" the same up to this
+    error, though with equal weights in several classes "swaps" may end in another local optimum.
+
+    The maximum is located on a grid in ``log(t/(1-t))`` that goes on until ``L(t) / (1-t)^2``, which increases with t, or
+    ``L(t) / t^2``, which decreases, shows that nothing beyond can be higher; all maxima on the grid that may be the highest are
+    refined.
 
     Cost: sorting, O(m log m), then for each position a time linear in the number L of mismatched pairs, plus about 20 ns
     for each two of them that have exactly one class in common (L is about ``sqrt(m (M-1) / (2 pi))`` for uniform minima).
     Pairs on the same axes with the same ratio of weights, as under equal weights, are merged first.
 
-    "swaps" tries each mismatched pair with each other and with the lightest matched neurons of each class; no other swap can
-    lower the height more. A trial costs O(L), a round O(L^3). It ends in a local optimum, in which no swap gains a part 1e-10.
-    Practical up to m of some 10^4: for uniform minima and M = 4 about a second at m = 10^4, ten at 3 10^4.
+    "swaps" tries each mismatched pair, the heaviest first, with each other and with the lightest matched neurons of each class;
+    no other swap can lower the height more. A trial costs O(L), a round O(L^3). It ends in a local optimum, in which no swap
+    gains a part 1e-10. Practical up to m of some 10^4: for uniform minima and M = 4 about a second at m = 10^4, ten at 3 10^4.
 
     "exact" is branch and bound: at a fixed t the loss of the pairs decided upon, and a linear assignment of the others that
     counts their means in full (residuals are positively correlated) and their covariances from below, is at most the barrier.
     Its time grows exponentially with L: about a second at L = 20 for M = 3 and at L = 15 for M = 4 and 8, a minute at 28, 20 and
     18. For uniform minima these L are usual at m = 1000, 500, 120 and at m = 2000, 800, 200; at half the
-    width it takes some 10 ms, but single pairs have many more mismatches than usual. For M = 2 "lightest" is optimal.
+    width it takes some 10 ms, but single pairs have many more mismatches than usual. It always ends: at the limit of nodes the
+    best permutation so far is returned with what is proved, and `is_optimal` is false. For M = 2 "lightest" is optimal.
 
     References
     ----------
@@ -196,6 +209,10 @@ def minima_barrier(
         time_limit = _checks.real("time_limit", time_limit, positive=True)
         if name != "exact":
             raise InvalidInputError(f"time_limit belongs to matching='exact', got {time_limit} with {name!r}")
+    if node_limit is not None:
+        node_limit = _checks.integer("node_limit", node_limit, 1)
+        if name != "exact":
+            raise InvalidInputError(f"node_limit belongs to matching='exact', got {node_limit} with {name!r}")
     if name == "given":
         perm = _checks.permutation("matching", matching, min_a.width)
     elif name == "random":
@@ -207,7 +224,7 @@ def minima_barrier(
     if name == "swaps" or (name == "exact" and min_a.M > 2):
         perm, swaps = improve(min_a, min_b, perm)
     if name == "exact":
-        search = exact_matching(min_a, min_b, perm, time_limit)
+        search = exact_matching(min_a, min_b, perm, time_limit, MOST_NODES if node_limit is None else node_limit)
         perm = search.permutation
     neurons = mismatched(min_a, min_b, perm)
     alpha, beta = min_a.weights[neurons], min_b.weights[perm[neurons]]
@@ -215,6 +232,7 @@ def minima_barrier(
     found = MinimaBarrier(
         height=top.height,
         position=float(expit(top.logit)),
+        logit=top.logit,
         leftover=len(neurons),
         pairs=np.stack([neurons, perm[neurons]], axis=1),
         residual_l1=float(residual_mean(expit(-top.logit), expit(top.logit), alpha, beta)),

@@ -37,11 +37,11 @@ from lmctheory._parallel import map_threads
 from lmctheory.minima.heights import highest_loss, mismatched
 from lmctheory.minima.manifold import Minimum
 from lmctheory.minima.matching import by_class, match
-from lmctheory.minima.swaps import SWAP_GAIN
 
 MOST_LEFTOVERS = 48  # the moments of all pairs of pairs, 8 * 48^4 bytes a position, are held in memory
 QUICK = 8  # with fewer leftovers the search is over before anyone would interrupt it
-GAP = SWAP_GAIN  # permutations lower by a smaller part count as ties
+GAP = 1e-12  # permutations lower by a smaller part count as ties
+MOST_NODES = 10**7  # by default; some ten minutes
 CUTOFF = 1 - GAP / 2  # for computed bounds, in units of the lowest height so far; the rest is left to rounding
 PROVED = CUTOFF - GAP / 2
 
@@ -65,9 +65,11 @@ class Leftovers:
     decided: NDArray[np.bool_]
 
 
-def exact_matching(min_a: Minimum, min_b: Minimum, start: IntArray, time_limit: float | None = None) -> ExactMatching:
-    """Return a permutation of lowest barrier, or the best one found within `time_limit` seconds; `start` is one to improve on."""
-    search = Search(min_a, min_b, start)
+def exact_matching(
+    min_a: Minimum, min_b: Minimum, start: IntArray, time_limit: float | None = None, node_limit: int = MOST_NODES
+) -> ExactMatching:
+    """Return a permutation of lowest barrier, or the best one found within the limits; `start` is one to improve on."""
+    search = Search(min_a, min_b, start, node_limit)
     if time_limit is None and search.most < QUICK:
         return search.run(np.zeros(1, dtype=np.uint8))
 
@@ -88,8 +90,8 @@ def exact_matching(min_a: Minimum, min_b: Minimum, start: IntArray, time_limit: 
 class Search:
     """The state of a search: the lowest barrier so far, the pairs behind it, and the numbers of nodes."""
 
-    def __init__(self, min_a: Minimum, min_b: Minimum, start: IntArray) -> None:
-        self.min_a, self.min_b = min_a, min_b
+    def __init__(self, min_a: Minimum, min_b: Minimum, start: IntArray, node_limit: int = MOST_NODES) -> None:
+        self.min_a, self.min_b, self.node_limit = min_a, min_b, node_limit
         self.lightest_a, self.lightest_b = ([group[::-1] for group in by_class(minimum, None)[1:]] for minimum in (min_a, min_b))
         surplus = min_a.class_sizes - min_b.class_sizes
         self.surplus_a, self.surplus_b = np.maximum(surplus, 0), np.maximum(-surplus, 0)
@@ -111,8 +113,9 @@ class Search:
         unsearched = np.inf
         while heap and heap[0][0] < self.top.height * PROVED and unsearched == np.inf:
             bound, _, leftovers = heapq.heappop(heap)
-            self.nodes += 1
-            if stop[0] or (leftovers.decided.all() and leftovers.a.sum() > MOST_LEFTOVERS):
+            exhausted = self.nodes == self.node_limit
+            self.nodes += not exhausted
+            if stop[0] or exhausted or (leftovers.decided.all() and leftovers.a.sum() > MOST_LEFTOVERS):
                 unsearched = bound
             elif leftovers.decided.all():
                 unsearched = max(bound, self.pair(leftovers, stop))
@@ -184,11 +187,12 @@ class Search:
     def pair(self, leftovers: Leftovers, stop: NDArray[np.uint8]) -> float:
         """Search all ways to pair the leftovers; return a bound of those not examined, infinite if there are none.
 
-        A pairing that passes at all positions so far either lowers the barrier or shows a position at which it does not pass.
+        A pairing that passes at all positions so far either lowers the barrier or shows a position at which it does not pass. If
+        one passed again, what is summed here and on the whole path would differ by more than rounding: nothing is proved then.
         """
         i, j = self.neurons(leftovers)
         columns = self.min_a.classes[i], self.min_a.weights[i], self.min_b.classes[j], self.min_b.weights[j]
-        logits = [self.top.logit]
+        logits, examined = [self.top.logit], set()
         while True:
             compatible = compatible_pairs(*columns)
             shape = (len(logits), len(i) ** 2)
@@ -197,11 +201,12 @@ class Search:
             for k, u in enumerate(logits):
                 loss_terms(expit(-u) / scale, expit(u) / scale, *columns, compatible, CUTOFF, mean[k], own[k], joint[k])
             reason, partners, bound, nodes = search_pairings(
-                columns[0], columns[2], len(leftovers.a), compatible, mean, own, joint, CUTOFF, stop
+                columns[0], columns[2], len(leftovers.a), compatible, mean, own, joint, CUTOFF, stop, self.node_limit - self.nodes
             )
             self.nodes += nodes
-            if reason != FOUND:
+            if reason != FOUND or (found := partners.tobytes()) in examined:
                 return max(0.0, bound - (CUTOFF - PROVED)) * self.top.height
+            examined.add(found)
             top = highest_loss(self.min_a, self.min_b, i, j[partners])
             if top.height < self.top.height * (1 - GAP / 4):
                 self.top, self.pairs = top, (i, j[partners])

@@ -49,7 +49,9 @@ def grouped_pairs(
 
     ``min(p|x|, q|y|)`` is 1-homogeneous in (p, q): residuals with the same ratio add up to the residual of the sums.
     """
-    low, high, a_is_low, ratio = np.minimum(a, b), np.maximum(a, b), a < b, alpha / beta
+    with np.errstate(over="ignore", under="ignore"):  # beyond 1e308 the lighter neuron adds nothing
+        ratio = alpha / beta
+    low, high, a_is_low = np.minimum(a, b), np.maximum(a, b), a < b
     order = np.lexsort((ratio, a_is_low, high, low))
     low, high, a_is_low, ratio = low[order], high[order], a_is_low[order], ratio[order]
     new_group = np.append(True, (np.diff(low) != 0) | (np.diff(high) != 0))

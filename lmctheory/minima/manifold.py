@@ -56,12 +56,13 @@ class Minimum:
 
     def __init__(self, classes: ArrayLike, weights: ArrayLike) -> None:
         weights = _checks.real_array("weights", weights, 1).copy()
+        _checks.refuse_masked("classes", classes)
         raw = np.asarray(classes)
         if raw.dtype.kind not in "iu" or raw.shape != weights.shape:
             raise InvalidInputError(
                 f"classes must be integers, one a weight, shape {weights.shape}, got shape {raw.shape} and dtype {raw.dtype}"
             )
-        classes = raw.astype(np.intp)
+        classes = _checks.integer_array("classes", classes, weights.shape)
         _refuse("classes must be -1 or more", classes < -1, classes)
         _refuse("classes must be less than the width", classes >= len(classes), classes)
         _refuse("weights must not be negative", weights < 0, weights)

@@ -29,7 +29,7 @@ def match(
         perm[group_a[:n]] = group_b[:n]
         left_a.append(group_a[n:])
         left_b.append(group_b[n:])
-    surplus_a, surplus_b = (heaviest_first(min_a, left_a, rng), heaviest_first(min_b, left_b, rng))
+    surplus_a, surplus_b = heaviest_first(min_a, min_b, left_a, rng), heaviest_first(min_b, min_a, left_b, rng)
     zeros_a, zeros_b = groups_a[0], groups_b[0]
     absorbed_a, absorbed_b = min(len(surplus_a), len(zeros_b)), min(len(surplus_b), len(zeros_a))
     perm[surplus_a[:absorbed_a]] = zeros_b[:absorbed_a]
@@ -47,9 +47,24 @@ def by_class(minimum: Minimum, rng: np.random.Generator | None) -> list[IntArray
     return np.split(order, ends[:-1])
 
 
-def heaviest_first(minimum: Minimum, left: list[IntArray], rng: np.random.Generator | None) -> IntArray:
-    """Return the neurons left over in all classes in one list: by weight, ties by class, or in random order."""
+def heaviest_first(minimum: Minimum, other: Minimum, left: list[IntArray], rng: np.random.Generator | None) -> IntArray:
+    """Return the neurons left over in all classes in one list: by weight, ties by `class_ranks`, or in random order."""
     neurons = np.concatenate(left)
     if rng is not None:
         return rng.permutation(neurons)
-    return neurons[np.lexsort((minimum.classes[neurons], -minimum.weights[neurons]))]
+    weights, classes = minimum.weights[neurons], minimum.classes[neurons]
+    if len(np.unique(weights)) < len(weights):
+        classes = class_ranks(minimum, other)[classes]
+    return neurons[np.lexsort((classes, -weights))]
+
+
+def class_ranks(minimum: Minimum, other: Minimum) -> IntArray:
+    """Return the rank of each class by its weights in both minima ``(M,)``, so that names of classes do not matter.
+
+    Classes that agree in all weights are ranked by name: exchanging them changes nothing.
+    """
+    groups = zip(by_class(minimum, None)[1:], by_class(other, None)[1:], strict=True)
+    profiles = [(minimum.weights[i].tolist(), other.weights[j].tolist()) for i, j in groups]
+    ranks = np.empty(len(profiles), dtype=np.intp)
+    ranks[sorted(range(len(profiles)), key=profiles.__getitem__)] = np.arange(len(profiles))
+    return ranks

@@ -15,6 +15,7 @@ from lmctheory.networks import TwoLayerNet
 
 ORTHONORMAL_TOL = 1e-10
 MAX_ROUNDS = 100
+LARGEST_WEIGHT = 1e150  # to project; squares of distances are added up
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +99,8 @@ def is_global_minimum(net: TwoLayerNet, teacher: TwoLayerNet, *, atol: float = 1
     m, M = projections.shape
     classes = np.argmax(projections, axis=1)
     weights = np.maximum(projections[np.arange(m), classes], 0.0)
-    off_ray = np.linalg.norm(net.W - weights[:, None] * teacher.W[classes], axis=1)
+    with np.errstate(over="ignore"):  # infinitely far away
+        off_ray = np.linalg.norm(net.W - weights[:, None] * teacher.W[classes], axis=1)
     class_sums: FloatArray = np.bincount(classes, weights, M).astype(np.float64)
     wrong_neurons = np.flatnonzero(off_ray > atol)
     wrong_classes = np.flatnonzero(np.abs(class_sums - 1) > atol)
@@ -155,7 +157,7 @@ def project_to_minimum(net: TwoLayerNet, teacher: TwoLayerNet) -> Projection:
     Raises
     ------
     InvalidInputError
-        As for `is_global_minimum`, or if the network is narrower than the teacher.
+        As for `is_global_minimum`, or if the network is narrower than the teacher or has a weight beyond 1e150.
 
     Notes
     -----
@@ -180,15 +182,19 @@ def project_to_minimum(net: TwoLayerNet, teacher: TwoLayerNet) -> Projection:
     m, M = z.shape
     if m < M:
         raise InvalidInputError(f"net must be at least as wide as the teacher, M = {M}, got width {m}")
+    if np.abs(net.W).max() > LARGEST_WEIGHT:
+        raise InvalidInputError(f"net must have weights of at most {LARGEST_WEIGHT:g}, got {np.abs(net.W).max():g}")
     neurons = np.arange(m)
     best: tuple[float, float, IntArray, FloatArray] | None = None
-    tau, seen = np.zeros(M), set()
+    scores, seen = z, set()
     for _ in range(MAX_ROUNDS):
-        classes = _all_present(z - tau)
-        tau = np.array([_simplex_threshold(z[classes == j, j]) for j in range(M)])
-        alpha = np.maximum(z[neurons, classes] - tau[classes], 0.0)
+        classes = _all_present(scores)
+        top = np.array([z[classes == j, j].max() for j in range(M)])
+        shifted = z - np.where(np.abs(top) > 2, top, 0.0)  # tau is within 1 of top, which would be lost in a large tau
+        scores = shifted - np.array([_simplex_threshold(shifted[classes == j, j]) for j in range(M)])
+        alpha = np.maximum(scores[neurons, classes], 0.0)
         squared = float(((net.W - alpha[:, None] * teacher.W[classes]) ** 2).sum())
-        gaps = np.maximum((z - tau).max(axis=1), 0.0) ** 2 - alpha**2
+        gaps = np.maximum(scores.max(axis=1), 0.0) ** 2 - alpha**2
         if best is None or squared < best[0]:
             best = (squared, float(np.maximum(gaps, 0.0).sum()), classes, alpha)
         if best[1] == 0 or classes.tobytes() in seen:

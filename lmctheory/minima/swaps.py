@@ -23,8 +23,9 @@ def improve(min_a: Minimum, min_b: Minimum, perm: IntArray) -> tuple[IntArray, i
     top = highest_loss(min_a, min_b, neurons, perm[neurons])
     while len(neurons):
         bound = top.height * (1 - SWAP_GAIN)
-        offered_a, offered_b = exchange_offers(min_a, min_b, perm, neurons)
-        i, j = np.append(neurons, offered_a), np.append(perm[neurons], offered_b)
+        pairs = heaviest_pairs(min_a, min_b, neurons, perm[neurons])
+        offered = heaviest_pairs(min_a, min_b, *exchange_offers(min_a, min_b, perm, neurons))
+        i, j = np.concatenate([pairs, offered], axis=1)
         columns = min_a.classes[i], min_a.weights[i], min_b.classes[j], min_b.weights[j]
         tried, count = 0, len(neurons) * len(i)
         while tried < count:
@@ -45,6 +46,13 @@ def improve(min_a: Minimum, min_b: Minimum, perm: IntArray) -> tuple[IntArray, i
         else:
             return perm, swaps
     return perm, swaps
+
+
+def heaviest_pairs(min_a: Minimum, min_b: Minimum, i: IntArray, j: IntArray) -> IntArray:
+    """Return pairs of neurons ``(2, n)`` by product and sum of their weights: names and the order of the ends play no part."""
+    alpha, beta = min_a.weights[i], min_b.weights[j]
+    order = np.lexsort((-(alpha + beta), -(alpha * beta)))
+    return np.stack([i[order], j[order]])
 
 
 def exchanged(perm: IntArray, k: int, i: int, j: int) -> IntArray:

@@ -14,6 +14,7 @@ from lmctheory._archives import npz_weights, unreadable
 from lmctheory._checks import FloatArray
 from lmctheory._files import atomic_file
 from lmctheory.errors import InvalidInputError
+from lmctheory.kernels import unit_rows
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -102,6 +103,32 @@ class TwoLayerNet:
         extra = _checks.integer("width", width, self.width) - self.width
         output = _checks.real("output", output)
         return TwoLayerNet(np.pad(self.W, ((0, extra), (0, 0))), np.pad(self.a, (0, extra), constant_values=output))
+
+    def balance(self) -> TwoLayerNet:
+        """Return the same function with ``|w_i| = |a_i|`` for every neuron: ``w / r`` and ``r a`` with ``r = sqrt(|w| / |a|)``.
+
+        A neuron with ``w = 0`` or ``a = 0``, which contributes nothing, becomes zero. Of all networks that differ by positive
+        factors of their neurons this is the one of least Euclidean norm; so networks that differ by them alone become equal, up
+        to rounding and the order of their neurons.
+
+        Notes
+        -----
+        Exact up to a few units of rounding of each weight, for norms and output weights of any size. On the way to a neuron
+        ``(w, a)`` of another network a zero neuron contributes ``t^2 a relu(w . x)``; see `pad` for one with an output weight.
+
+        Examples
+        --------
+        >>> import lmctheory as lmc
+        >>> net = lmc.TwoLayerNet([[3.0, 4.0], [8.0, 0.0], [1.0, 1.0]], [-5.0, 0.5, 0.0]).balance()
+        >>> net.W, net.a
+        (array([[3., 4.],
+               [2., 0.],
+               [0., 0.]]), array([-5.,  2.,  0.]))
+        """
+        norms, units = unit_rows(self.W)
+        sizes = np.sqrt(norms) * np.sqrt(np.abs(self.a))  # their product may be out of range
+        W: FloatArray = np.where(sizes > 0, sizes, 0.0)[:, None] * units
+        return TwoLayerNet(W + 0.0, np.where(sizes > 0, np.copysign(sizes, self.a), 0.0))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to `path` as a NumPy ``.npz`` archive with arrays ``W`` and ``a``, atomically."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
-from lmctheory.errors import InvalidInputError
+from lmctheory.errors import DataWarning, InvalidInputError
 from lmctheory.networks import LayeredNet, Network, TwoLayerNet, as_layered, same_architecture
 from lmctheory.objectives.backpropagation import Backpropagation
 from lmctheory.objectives.mixtures import BLOCK_FLOATS, DataSegments, DataSimplex
@@ -30,13 +31,21 @@ class DataLoss:
     X : array_like, shape (n, d)
         The inputs, one a row.
     y : array_like, shape (n,) or (n, k)
-        Integers ``0 .. k - 1`` of shape (n,) are class labels; floats are the targets of a regression.
+        Integers ``0 .. k - 1`` of shape (n,) are class labels. Floats are the targets of a regression, and so are integers of
+        shape (n, 1), a column, or (n, k), one unit vector an input, say.
     loss : {"squared", "cross-entropy", "error"}
+        "squared" by default.
 
     Raises
     ------
     InvalidInputError
         If `X` is not a finite matrix, `y` does not fit it, `loss` is unknown or needs class labels.
+
+    Warns
+    -----
+    DataWarning
+        If targets look like class labels and `loss` is not given: whole numbers, at least two, that repeat or are each of
+        ``0 .. k - 1``; unit vectors. With `loss` "squared" there is no doubt.
 
     Notes
     -----
@@ -51,25 +60,31 @@ class DataLoss:
     0.5
     """
 
-    def __init__(self, X: ArrayLike, y: ArrayLike, loss: str = "squared") -> None:
+    def __init__(self, X: ArrayLike, y: ArrayLike, loss: str | None = None) -> None:
         self.X = _checks.real_array("X", X, 2)
-        self.loss = _checks.choice("loss", loss, LOSSES)
+        self.loss = "squared" if loss is None else _checks.choice("loss", loss, LOSSES)
+        _checks.refuse_masked("y", y)
         try:
             targets = _checks.as_array(y)
         except ValueError:  # ragged, say
             targets = np.empty((0, 0, 0))
         self.labels: IntArray | None = None
         if targets.dtype.kind in "iu" and targets.ndim == 1:
-            self.labels = _checks.integer_array("y", targets, (len(self.X),))
+            self.labels = _checks.integer_array("y", y, (len(self.X),))
             if self.labels.min() < 0:
                 raise InvalidInputError(f"y must hold class labels from 0 on, got {self.labels.min()}")
         else:
-            if loss != "squared":
-                raise InvalidInputError(f"y must hold integer class labels with loss={loss!r}, got {_checks.describe(y)}")
+            if self.loss != "squared":
+                raise InvalidInputError(
+                    f"y must hold integer class labels, of shape ({len(self.X)},), with loss={loss!r}, "
+                    f"got {_checks.describe(y)}, dtype {targets.dtype}"
+                )
             self.targets = _checks.real_array("y", y, targets.ndim if targets.ndim in (1, 2) else 2)
             if len(self.targets) != len(self.X):
                 raise InvalidInputError(f"y must have one target an input, {len(self.X)}, got {len(self.targets)}")
-            self.targets = self.targets.reshape(len(self.X), -1)
+            shape, self.targets = self.targets.shape, self.targets.reshape(len(self.X), -1)
+            if loss is None and _like_labels(self.targets):
+                warn_of_labels(shape, targets.dtype, stacklevel=3)
 
     def measuring(self, loss: str) -> DataLoss:
         """Return another loss on the same data: the error rate, say, beside the cross-entropy that was minimised."""
@@ -160,11 +175,16 @@ class DataLoss:
         labels = self.labels[rows]
         own = outputs[np.arange(len(labels)), labels]
         if self.loss == "squared":
-            return np.square(outputs).sum(axis=1) - 2.0 * own + 1.0
+            residuals = outputs.copy()
+            residuals[np.arange(len(labels)), labels] -= 1.0
+            return np.square(residuals).sum(axis=1)
+        winners = outputs.argmax(axis=1)
         if self.loss == "error":
-            return (outputs.argmax(axis=1) != labels).astype(np.float64)
-        highest = outputs.max(axis=1)
-        return np.log(np.exp(outputs - highest[:, None]).sum(axis=1)) + (highest - own)
+            return (winners != labels).astype(np.float64)
+        highest = outputs[np.arange(len(labels)), winners]
+        others = np.exp(outputs - highest[:, None])
+        others[np.arange(len(labels)), winners] = 0.0
+        return np.log1p(others.sum(axis=1)) + (highest - own)
 
     def term_sizes(self, outputs: FloatArray, rows: slice) -> FloatArray:
         """Return the absolute values that are summed in each of `terms`, to which its rounding error is relative."""
@@ -183,8 +203,9 @@ class DataLoss:
             slopes = 2.0 * outputs
             slopes[np.arange(len(outputs)), self.labels[rows]] -= 2.0
             return slopes
-        slopes = _softmax(outputs)
-        slopes[np.arange(len(outputs)), self.labels[rows]] -= 1.0
+        slopes, own = _softmax(outputs), (np.arange(len(outputs)), self.labels[rows])
+        slopes[own] = 0.0
+        slopes[own] = -slopes.sum(axis=1)  # the share of the class less 1, of which nothing may be left
         return slopes
 
     def slope_changes(self, outputs: FloatArray, changes: FloatArray) -> FloatArray:
@@ -192,7 +213,8 @@ class DataLoss:
         if self.loss == "squared":
             return 2.0 * changes
         shares = _softmax(outputs)
-        weighted = shares * changes
+        winners = outputs.argmax(axis=1)
+        weighted = shares * (changes - changes[np.arange(len(outputs)), winners][:, None])
         return weighted - shares * weighted.sum(axis=1, keepdims=True)
 
     def moments(self, net_a: Network, net_b: Network) -> tuple[FloatArray, ...]:
@@ -221,6 +243,33 @@ class DataLoss:
             self.check(f"networks[{k}]", net)
             same_architecture("networks[0]", networks[0], f"networks[{k}]", net)
         return DataSimplex(self, [as_layered(net) for net in networks])
+
+
+def warn_of_labels(shape: tuple[int, ...], dtype: np.dtype[Any], stacklevel: int) -> None:
+    """Warn that targets are whole numbers, and say how class labels are given."""
+    columns = len(shape) == 2 and shape[1] > 1
+    kind = "floats" if dtype.kind == "f" else "integers"
+    labels = "y.argmax(axis=1)" if columns else "y.ravel().astype(int)" if len(shape) == 2 else "y.astype(int)"
+    warnings.warn(
+        f"y holds whole numbers ({kind} of shape {shape}), which are taken as targets of a regression with the squared loss: "
+        f"class labels must be integers of shape ({shape[0]},), {labels} for instance; loss='squared' says that they are targets",
+        DataWarning,
+        stacklevel=stacklevel,
+    )
+
+
+def whole(targets: FloatArray) -> bool:
+    """Say whether all targets are whole numbers."""
+    return bool((targets == np.rint(targets)).all())
+
+
+def _like_labels(targets: FloatArray) -> bool:
+    """Say whether targets ``(n, k)`` have the values of class labels: whole, several, and repeated or each of ``0 .. k - 1``."""
+    if not whole(targets):
+        return False
+    values = np.unique(targets, axis=0)
+    complete = values.shape[1] == 1 and np.array_equal(values[:, 0], np.arange(len(values)))
+    return 1 < len(values) < len(targets) or (complete and len(values) > 1)
 
 
 def _softmax(outputs: FloatArray) -> FloatArray:

@@ -15,6 +15,7 @@ from lmctheory._compiled.iterate import padded
 from lmctheory._compiled.population import kernel_from_cosines, segment_sums
 from lmctheory._compiled.vectors import LANES
 from lmctheory._parallel import map_threads
+from lmctheory.errors import InvalidInputError
 from lmctheory.kernels import unit_rows
 from lmctheory.networks import TwoLayerNet, same_architecture
 
@@ -77,6 +78,7 @@ class PopulationLoss:
         m, d = net.W.shape
         norms, units = unit_rows(X)
         hessian: FloatArray = hessian_blocks(units, norms, c, m).reshape(m * d, m * d)
+        _refuse_overflow(hessian, norms[:m])
         hessian *= self.scale
         return hessian
 
@@ -92,6 +94,7 @@ class PopulationLoss:
         X, c = self.stack(net)
         norms, units = unit_rows(X)
         rise, fall, bend, scalar = hessian_structure(units, norms, c, net.width)
+        _refuse_overflow(bend, norms[: net.width])
         if gauss_newton:
             bend[:] = 0.0
             np.fill_diagonal(scalar, np.where(norms[: net.width] > 0, net.a**2, 0.0))
@@ -166,6 +169,16 @@ class Segments:
         return losses * self.loss.scale
 
 
+def _refuse_overflow(derivatives: FloatArray, norms: FloatArray) -> None:
+    """Refuse second derivatives that are not finite: those of one neuron are of the size of the others over its norm."""
+    if not np.isfinite(derivatives).all():
+        positive = norms[norms > 0]
+        raise InvalidInputError(
+            "net must have second derivatives within the range of double precision, which grow as 1 / |w| for a neuron w, "
+            f"got norms from {positive.min():.3g} to {positive.max():.3g}"
+        )
+
+
 def _whole_vectors(nets: Sequence[TwoLayerNet], teacher: TwoLayerNet) -> tuple[FloatArray, FloatArray]:
     """Return students over teacher ``(P, n, d)`` and signed output weights ``(P, n)``, with zero neurons at the end."""
     m, both = nets[0].width, nets[0].width + teacher.width
@@ -195,8 +208,10 @@ def span_coordinates(net: TwoLayerNet, teacher: TwoLayerNet) -> tuple[TwoLayerNe
     """
     if net.input_dim <= net.width + teacher.width:
         return net, teacher, None
-    basis, triangle = np.linalg.qr(np.vstack([teacher.W, net.W]).T)
-    rows = triangle.T
+    both = np.vstack([teacher.W, net.W])
+    exponents = np.frexp(np.abs(both).max(axis=1))[1]  # products of subnormal numbers would lose their directions
+    basis, triangle = np.linalg.qr(np.ldexp(both, -exponents[:, None]).T)
+    rows = np.ldexp(triangle.T, exponents[:, None])
     return TwoLayerNet(rows[teacher.width :], net.a), TwoLayerNet(rows[: teacher.width], teacher.a), basis
 
 
@@ -282,7 +297,8 @@ def population_gradient(net: TwoLayerNet, teacher: TwoLayerNet, inputs: str = "g
 def population_hessian(net: TwoLayerNet, teacher: TwoLayerNet, inputs: str = "gaussian") -> FloatArray:
     """Return the Hessian of `population_loss` with respect to W, shape ``(m d, m d)``, row-major.
 
-    Parameters and errors as for `population_loss`.
+    Parameters and errors as for `population_loss`; refused, too, where entries exceed the range of double precision, as for a
+    neuron of norm 1e-309 beside others of norm 1.
 
     Notes
     -----

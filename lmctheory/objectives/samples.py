@@ -62,4 +62,4 @@ class SampleLoss:
         There ``H = (2/n) sum_i g_i g_i'`` with ``g_i`` the gradient of ``f(x_i)``: it does not depend on the teacher.
         """
         self._population.check("net", net)
-        return DataLoss(self.samples, self._population.teacher(self.samples)).hessian_product(net)
+        return DataLoss(self.samples, self._population.teacher(self.samples), "squared").hessian_product(net)

@@ -100,17 +100,24 @@ def top_eigenvalue(product: Callable[[FloatArray], FloatArray], shape: tuple[int
 
 
 def _largest_eigenvalue(matrix: FloatArray) -> float:
-    last = len(matrix) - 1
-    return float(eigh(matrix, eigvals_only=True, subset_by_index=(last, last))[0])
+    last, unit = len(matrix) - 1, _unit(matrix)
+    return unit * float(eigh(matrix / unit, eigvals_only=True, subset_by_index=(last, last))[0])
+
+
+def _unit(values: FloatArray) -> float:
+    """Return a power of two of the size of the values: LAPACK and ARPACK square what they are given."""
+    return float(np.ldexp(1.0, min(int(np.frexp(np.abs(values).max())[1]), 1023)))
 
 
 def _lanczos(product: Callable[[FloatArray], FloatArray], shape: tuple[int, ...]) -> float:
     """Return the largest eigenvalue of a symmetric map of arrays of this shape."""
     size = math.prod(shape)
-    operator = LinearOperator((size, size), matvec=lambda vector: product(vector.reshape(shape)).ravel(), dtype=float)
     start = np.random.default_rng(0).normal(size=size)  # a structured vector could miss an eigenvector for symmetry
-    if not operator.matvec(start).any():
+    image = product(start.reshape(shape))
+    if not image.any():
         return 0.0  # a map to zero, from which Lanczos cannot start
+    unit = _unit(image)
+    operator = LinearOperator((size, size), matvec=lambda vector: product(vector.reshape(shape)).ravel() / unit, dtype=float)
     with blas().limit(limits=1):
         top = eigsh(operator, k=1, which="LA", tol=LANCZOS_TOL, v0=start, return_eigenvectors=False)
-    return float(top[0])
+    return unit * float(top[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -49,7 +51,7 @@ def experiment(context: Context) -> Outcome:
         fits[name] = [lmc.fit_rate([e["width"] for e in ensembles], samples, pairs=pairs, rng=context.rng(KEY, len(LAWS) + k))]
     sparse = groups[SPARSE]
     adversarial = [adversarial_height(m) for m in widths]
-    worst = [lmc.fit_rate(widths[k:], [[h, h] for h in adversarial[k:]], rng=0) for k in (0, len(widths) // 2)]
+    worst = [_exact_fit(widths[k:], adversarial[k:]) for k in (0, len(widths) // 2)]
     decided = context.pick(quick=set(LAWS), full={*LAWS, GD_SCALED})
     typical = {name: both for name, both in fits.items() if name in decided}
     return Outcome(
@@ -88,6 +90,14 @@ def _descended(context: Context) -> dict[str, list[dict[str, Any]]]:
     unscaled = [cell for cell in others if cell["init_scale"] * M == cell["width"]]
     found = all_descended(context, [*base, *unscaled])
     return {GD_SCALED: found[: len(base)], GD_UNSCALED: found[len(base) :]}
+
+
+def _exact_fit(widths: list[int], heights: list[float]) -> lmc.RateFit:
+    """Return the fit to one barrier a width that is computed, not sampled, so that the exponent has no error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lmc.ConvergenceWarning)  # two equal barriers have no spread
+        fit = lmc.fit_rate(widths, [[height, height] for height in heights], rng=0)
+    return replace(fit, interval=(fit.exponent, fit.exponent))
 
 
 def adversarial_height(width: int) -> float:

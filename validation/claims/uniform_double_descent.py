@@ -154,8 +154,9 @@ def peak_set(boot: LogMeanBootstrap, level: float) -> list[int]:
     for k in range(len(boot.log_means)):
         others = np.arange(len(boot.log_means)) != k
         excess = (boot.log_means[others] - boot.log_means[k]) / np.hypot(boot.errors[others], boot.errors[k])
-        centred = boot.replicate_log_means - boot.log_means
-        noise = (centred[:, others] - centred[:, [k]]) / np.hypot(boot.replicate_errors[:, others], boot.replicate_errors[:, [k]])
+        noise = (boot.deviations[:, others] - boot.deviations[:, [k]]) / np.hypot(
+            boot.replicate_errors[:, others], boot.replicate_errors[:, [k]]
+        )
         if excess.max() <= np.quantile(noise.max(axis=1), level, method="higher"):
             kept.append(k)
     return kept
