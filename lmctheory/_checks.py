@@ -251,19 +251,14 @@ def describe(value: Any) -> str:
 
 def _described(value: Any) -> str:
     if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape} and dtype {value.dtype}"
+        kind = "a masked array" if np.ma.is_masked(value) else "an array"
+        return f"{kind} of shape {value.shape} and dtype {value.dtype}"
     if hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, np.generic):
         return f"a {type(value).__name__} of shape {tuple(value.shape)} and dtype {value.dtype}"
     text = repr(value)
     text = text if len(text) <= 60 else f"{text[:57]}..."
     if isinstance(value, (list, tuple)):
-        with contextlib.suppress(Exception):  # ragged, or of tensors without values
-        kind = "a masked array" if np.ma.is_masked(value) else "an array"
-        return f"{kind} of shape {value.shape} and dtype {value.dtype}"
-    text = repr(value)
-    text = text if len(text) <= 60 else f"{text[:57]}..."
-    if isinstance(value, (list, tuple)):
-        with contextlib.suppress(ValueError), warnings.catch_warnings():  # ragged; masked
+        with contextlib.suppress(Exception), warnings.catch_warnings():  # ragged, masked, or of tensors without values
             warnings.simplefilter("ignore")
             text += f" of shape {np.shape(value)}"
     return text
