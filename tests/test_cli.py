@@ -178,7 +178,11 @@ def test_warnings_are_one_line_and_part_of_the_document(files, capsys):
 
 def test_diverged_runs_are_null(files, capsys):
     call = ["train", "--teacher", "T.npz", "--width", 3, "--learning-rate", 1e3, "--out", "nets"]
-    assert result(capsys, *call)["result"]["training"]["losses"] == [None, None]
+    status, out, err = run(capsys, *call, "--json")
+    assert status == 1
+    assert json.loads(out)["result"]["training"]["losses"] == [None, None]
+    assert err.endswith("lmctheory train: error: all 2 runs diverged, at learning rate 1000: a lower one may not\n")
+    assert lmc.TwoLayerNet.load("nets/network-1.npz").width == 3  # the last iterate of finite loss
 
 
 def test_align(files, capsys):

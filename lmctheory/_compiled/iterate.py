@@ -8,8 +8,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from lmctheory._compiled.caching import njit
 from lmctheory._compiled.vectors import LANES, fma, load, root, splat, store, transpose, where_less
 
 DEPTH = 64  # terms added up before their sum goes to the sum of sums, which keeps rounding small in many dimensions

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from lmctheory.cli.files import load_teacher, writing
 from lmctheory.cli.objective import chosen_data, declare_data, refuse
 from lmctheory.cli.options import command, seed
 from lmctheory.cli.output import Report, show_trained
+from lmctheory.cli.process import Interrupted, computing, writing_results
 from lmctheory.errors import InvalidInputError
 
+TEACHER = "teacher.npz"
 POPULATION_OPTIONS = ("teacher", "M", "d", "max_steps", "gradient_tol", "init_scale", "polish")
 DATA_OPTIONS = ("loss", "solver", "batch_size", "max_epochs", "tol")
 SHARED_OPTIONS = ("learning_rate", "loss_tol")
@@ -39,21 +43,22 @@ def _on_the_population(options: argparse.Namespace) -> Report:
     width = options.width[0]
     given = _given(options, ("max_steps", "gradient_tol", "init_scale", "polish", *SHARED_OPTIONS))
     given.setdefault("learning_rate", 1 / max(width, 1))
-    with writing(options.out), atomic_folder(options.out) as folder:  # first: a folder that is refused costs no training
-        result = lmc.train(
-            teacher, width, rng=options.seed, n_runs=options.runs, progress=None if options.quiet else show_trained, **given
-        )
-        lmc.save_network(teacher, folder / "teacher.npz")
-        names = _save(folder, result.networks, options.format)
+    with _new_folder(options, teacher) as save:
+        with computing():
+            result = lmc.train(
+                teacher, width, rng=options.seed, n_runs=options.runs, progress=None if options.quiet else show_trained, **given
+            )
+        names = save(dict(enumerate(result.networks)))
     rows = zip(names, result.losses, result.gradient_norms, result.steps, result.stopped_by, strict=True)
     return Report(
-        {"teacher": str(Path(options.out) / "teacher.npz"), "networks": _paths(options, names), "training": _evidence(result)},
+        {"teacher": str(Path(options.out) / TEACHER), "networks": _paths(options, names), "training": _evidence(result)},
         [
             f"{'network':16}{'loss':>12}{'gradient':>12}{'steps':>9}  stopped by",
             *(f"{name:16}{loss:12.4g}{norm:12.2e}{steps:9d}  {reason}" for name, loss, norm, steps, reason in rows),
             "",
-            f"written to {options.out}, with teacher.npz",
+            f"written to {options.out}, with {TEACHER}",
         ],
+        *_judgement(result),
     )
 
 
@@ -62,12 +67,13 @@ def _on_data(options: argparse.Namespace) -> Report:
     data = chosen_data(options)
     assert data is not None
     test = data.objective("test", "error")
-    with writing(options.out), atomic_folder(options.out) as folder:
-        result = lmc.train_on_data(
-            data.X_train, data.y_train, options.width, rng=options.seed, n_runs=options.runs, progress=not options.quiet,
-            **_given(options, (*DATA_OPTIONS, *SHARED_OPTIONS)),
-        )  # fmt: skip
-        names = _save(folder, result.networks, options.format)
+    with _new_folder(options) as save:
+        with computing():
+            result = lmc.train_on_data(
+                data.X_train, data.y_train, options.width, rng=options.seed, n_runs=options.runs, progress=not options.quiet,
+                **_given(options, (*DATA_OPTIONS, *SHARED_OPTIONS)),
+            )  # fmt: skip
+        names = save(dict(enumerate(result.networks)))
     accuracies = [test.accuracy(net) for net in result.networks]
     width = max(map(len, names)) + 2
     rows = zip(names, result.losses, accuracies, result.epochs, result.stopped_by, strict=True)
@@ -82,6 +88,7 @@ def _on_data(options: argparse.Namespace) -> Report:
             "",
             f"{result.loss} on {len(data.X_train)} images of {data.name}, tested on {len(data.X_test)}; written to {options.out}",
         ],
+        *_judgement(result),
     )
 
 
@@ -90,11 +97,57 @@ def _given(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 
-def _save(folder: Path, networks: tuple[Any, ...], ending: str) -> list[str]:
-    names = [f"network-{k:0{len(str(len(networks) - 1))}d}.{ending}" for k in range(len(networks))]
-    for name, net in zip(names, networks, strict=True):
-        lmc.save_network(net, folder / name)
-    return names
+@contextmanager
+def _new_folder(options: argparse.Namespace, teacher: lmc.TwoLayerNet | None = None) -> Iterator[Callable[..., list[str]]]:
+    """Yield a function that saves networks, by number, and returns their names; the folder is filled when the block ends.
+
+    A folder that is refused costs no training, nor does a kind of file that cannot be written. An interrupt of what is computed
+    in the block keeps the runs that had been finished, and says so.
+    """
+    digits = len(str(options.runs - 1))
+    with writing_results():
+        stopped: Interrupted | None = None
+        with writing(options.out), atomic_folder(options.out, last=TEACHER) as folder:
+
+            def save(networks: dict[int, Any]) -> list[str]:
+                names = {k: f"network-{k:0{digits}d}.{options.format}" for k in networks}
+                for k, net in networks.items():
+                    lmc.save_network(net, folder / names[k])
+                if teacher is not None:
+                    lmc.save_network(teacher, folder / TEACHER)
+                return list(names.values())
+
+            _rehearse(folder / f"rehearsal.{options.format}")
+            try:
+                yield save
+            except Interrupted as interrupt:
+                finished = _finished(interrupt)
+                if not finished:
+                    raise
+                save(finished)
+                kept = f"; {len(finished)} of {options.runs} runs had been finished and are in {options.out}"
+                stopped = Interrupted(interrupt.number, kept)
+        if stopped is not None:
+            raise stopped
+
+
+def _finished(interrupt: Interrupted) -> dict[int, Any]:
+    from lmctheory._parallel import finished_calls  # not for --help: it loads NumPy
+
+    return {k: found.network for k, found in finished_calls(interrupt).items()}
+
+
+def _rehearse(path: Path) -> None:
+    lmc.save_network(lmc.orthonormal_teacher(1, 1), path)
+    path.unlink()
+
+
+def _judgement(result: Any) -> tuple[list[str], bool]:
+    """Return what is to be said of a result in which every run has diverged, and whether it is one."""
+    if not result.diverged.all():
+        return [], False
+    rate = result.learning_rates[0] if isinstance(result, lmc.TrainingResult) else result.learning_rate
+    return [f"all {len(result.diverged)} runs diverged, at learning rate {rate:g}: a lower one may not"], True
 
 
 def _paths(options: argparse.Namespace, names: list[str]) -> list[str]:
@@ -126,7 +179,8 @@ def declare(commands: Any) -> None:
         "  lmctheory train --teacher T.npz --width 16 --learning-rate 0.05 --loss-tol 1e-8 --out networks\n"
         "  lmctheory train --data digits --width 64 --out networks\n"
         "  lmctheory train --mnist FOLDER --width 256,256 --solver adam --max-epochs 30 --out networks\n\n"
-        "The folder must be new or empty; it appears when all runs have ended.",
+        "The folder must be new or empty; a new one appears when all runs have ended. After an interrupt, by Ctrl-C, SIGTERM or\n"
+        "SIGHUP, it holds the runs that had been finished. The exit status is 1 if all runs diverged.",
     )
     sub.add_argument("--teacher", metavar="T", help="the target network")
     sub.add_argument("--M", type=int, help="instead: an orthonormal target of M neurons ...")
