@@ -50,7 +50,7 @@ def writing(path: str) -> Iterator[None]:
     except LmcError:
         raise
     except OSError as error:
-        raise InvalidInputError(f"{path} cannot be written: {error.strerror or error}") from None
+        raise InvalidInputError(f"{path or repr(path)} cannot be written: {error.strerror or error}") from None
 
 
 @contextmanager

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import lmctheory as lmc
-from lmctheory._files import atomic_folder
-from lmctheory.cli.files import load_teacher, writing
+from lmctheory.cli.files import load_teacher
+from lmctheory.cli.networks_folder import TEACHER, networks_folder
 from lmctheory.cli.objective import chosen_data, declare_data, refuse
 from lmctheory.cli.options import command, seed
 from lmctheory.cli.output import Report, show_trained
-from lmctheory.cli.process import Interrupted, computing, writing_results
+from lmctheory.cli.process import computing
 from lmctheory.errors import InvalidInputError
 
-TEACHER = "teacher.npz"
 POPULATION_OPTIONS = ("teacher", "M", "d", "max_steps", "gradient_tol", "init_scale", "polish")
 DATA_OPTIONS = ("loss", "solver", "batch_size", "max_epochs", "tol")
 SHARED_OPTIONS = ("learning_rate", "loss_tol")
@@ -43,7 +40,7 @@ def _on_the_population(options: argparse.Namespace) -> Report:
     width = options.width[0]
     given = _given(options, ("max_steps", "gradient_tol", "init_scale", "polish", *SHARED_OPTIONS))
     given.setdefault("learning_rate", 1 / max(width, 1))
-    with _new_folder(options, teacher) as save:
+    with networks_folder(options, (teacher.input_dim, width, 1), teacher) as save:
         with computing():
             result = lmc.train(
                 teacher, width, rng=options.seed, n_runs=options.runs, progress=None if options.quiet else show_trained, **given
@@ -67,7 +64,8 @@ def _on_data(options: argparse.Namespace) -> Report:
     data = chosen_data(options)
     assert data is not None
     test = data.objective("test", "error")
-    with _new_folder(options) as save:
+    sizes = (data.X_train.shape[1], *options.width, int(data.y_train.max()) + 1)
+    with networks_folder(options, sizes) as save:
         with computing():
             result = lmc.train_on_data(
                 data.X_train, data.y_train, options.width, rng=options.seed, n_runs=options.runs, progress=not options.quiet,
@@ -95,51 +93,6 @@ def _on_data(options: argparse.Namespace) -> Report:
 def _given(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
     """Return the options that were given: the others keep the defaults of the library."""
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-
-
-@contextmanager
-def _new_folder(options: argparse.Namespace, teacher: lmc.TwoLayerNet | None = None) -> Iterator[Callable[..., list[str]]]:
-    """Yield a function that saves networks, by number, and returns their names; the folder is filled when the block ends.
-
-    A folder that is refused costs no training, nor does a kind of file that cannot be written. An interrupt of what is computed
-    in the block keeps the runs that had been finished, and says so.
-    """
-    digits = len(str(options.runs - 1))
-    with writing_results():
-        stopped: Interrupted | None = None
-        with writing(options.out), atomic_folder(options.out, last=TEACHER) as folder:
-
-            def save(networks: dict[int, Any]) -> list[str]:
-                names = {k: f"network-{k:0{digits}d}.{options.format}" for k in networks}
-                for k, net in networks.items():
-                    lmc.save_network(net, folder / names[k])
-                if teacher is not None:
-                    lmc.save_network(teacher, folder / TEACHER)
-                return list(names.values())
-
-            _rehearse(folder / f"rehearsal.{options.format}")
-            try:
-                yield save
-            except Interrupted as interrupt:
-                finished = _finished(interrupt)
-                if not finished:
-                    raise
-                save(finished)
-                kept = f"; {len(finished)} of {options.runs} runs had been finished and are in {options.out}"
-                stopped = Interrupted(interrupt.number, kept)
-        if stopped is not None:
-            raise stopped
-
-
-def _finished(interrupt: Interrupted) -> dict[int, Any]:
-    from lmctheory._parallel import finished_calls  # not for --help: it loads NumPy
-
-    return {k: found.network for k, found in finished_calls(interrupt).items()}
-
-
-def _rehearse(path: Path) -> None:
-    lmc.save_network(lmc.orthonormal_teacher(1, 1), path)
-    path.unlink()
 
 
 def _judgement(result: Any) -> tuple[list[str], bool]:
