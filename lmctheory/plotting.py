@@ -36,11 +36,12 @@ except ImportError as error:
 finally:
     if backend is not None:
         os.environ["MPLBACKEND"] = backend
+unknown_backend = None
 if backend:
     try:
         mpl.rcParams["backend"] = backend
     except ValueError:
-        warnings.warn(f"MPLBACKEND is ignored: matplotlib has no backend {backend!r}", RuntimeWarning, stacklevel=2)
+        unknown_backend = backend
 
 # Okabe and Ito's palette: distinguishable with every common form of colour blindness.
 COLOURS = {"blue": "#0072B2", "orange": "#E69F00", "green": "#009E73", "red": "#D55E00", "purple": "#CC79A7", "grey": "#666666"}
@@ -112,7 +113,7 @@ def rate_plot(
     elif not np.array_equal(_checks.instance("fit", fit, RateFit).widths, widths):
         raise InvalidInputError(f"fit must belong to the widths {widths.tolist()}, got one for {fit.widths.tolist()}")
     if ax is None:
-        ax = plt.subplots(**LAYOUT)[1]
+        ax = _new_axes(LAYOUT)
     exponent = f"exponent {fit.exponent:.2f} [{fit.interval[0]:.2f}, {fit.interval[1]:.2f}]"
     exponent = exponent.replace("-", MINUS)
     errors = np.abs(fit.mean_intervals.T - fit.means)
@@ -158,7 +159,7 @@ def path_plot(barrier: Barrier, ax: Axes | None = None, *, color: str = COLOURS[
     """
     _checks.instance("barrier", barrier, Barrier)
     if ax is None:
-        ax = plt.subplots(**LAYOUT)[1]
+        ax = _new_axes(LAYOUT)
     ends = barrier.losses[[0, -1]]
     levels = ends if barrier.kind == "chord" else np.full(2, ends.mean())
     t = barrier.position
@@ -211,7 +212,7 @@ def accuracy_plot(
     if not losses or list(losses) != list(accuracies):
         raise InvalidInputError(f"accuracies must be of the paths of losses, {list(losses)}, got {list(accuracies)}")
     if axes is None:
-        axes = plt.subplots(**LAYOUT_OF_TWO)[1]
+        axes = _new_axes(LAYOUT_OF_TWO)
     if len(axes) != 2:
         raise InvalidInputError(f"axes must be two, got {len(axes)}")
     styles = zip(losses, itertools.cycle(PATH_STYLES), strict=False)
@@ -287,7 +288,7 @@ def triangle_plot(
         raise InvalidInputError(f"labels must be three, one a corner, got {len(labels)}")
     n_levels = _checks.integer("n_levels", n_levels, 2)
     if ax is None:
-        ax = plt.subplots(figsize=(3.4, 3.0), layout="constrained")[1]
+        ax = _new_axes({"figsize": (3.4, 3.0), "layout": "constrained"})
     low, high = (values.min(), values.max()) if limits is None else map(float, limits)
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
     x, y = (points @ corners).T
@@ -300,6 +301,13 @@ def triangle_plot(
     levels = np.linspace(low, high, n_levels + 1) if low < high else low + np.array([-1.0, 1.0])
     ax.tricontourf(x, y, values, levels=levels, cmap=cmap, extend="neither" if limits is None else "both")
     return ax
+
+
+def _new_axes(layout: dict[str, Any]) -> Any:
+    """Return the axes of a new figure of pyplot, which may show it on a screen."""
+    if unknown_backend:
+        warnings.warn(f"MPLBACKEND is ignored: matplotlib has no backend {unknown_backend!r}", RuntimeWarning, stacklevel=3)
+    return plt.subplots(**layout)[1]
 
 
 def save_plot(ax: Axes, path: str | os.PathLike[str]) -> None:

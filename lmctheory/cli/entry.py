@@ -22,10 +22,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     It is 0, 1 for a result without value (all runs diverged), 2 after a mistake or if a file cannot be written, 128 plus the
     number of the signal after an interrupt (130 for Ctrl-C), 141 if the reader of standard output has gone.
     """
-    with guarded("lmctheory") as outcome:
-        options = command_line().parse_args(arguments)
-        outcome.prog += f" {options.command}"
-        outcome.status = _run(options, outcome.prog)
+    try:
+        with guarded("lmctheory") as outcome:
+            options = command_line().parse_args(arguments)
+            outcome.prog += f" {options.command}"
+            outcome.status = _run(options, outcome.prog)
+    except SystemExit as stop:  # --help, --version, a wrong argument
+        return int(stop.code or 0)
     return outcome.status
 
 

@@ -58,7 +58,7 @@ def drawing(path: str) -> Iterator[None]:
     """Say which figure could not be drawn, whatever matplotlib raises: its settings are the user's."""
     try:
         yield
-    except LmcError:
+    except (LmcError, OSError):
         raise
     except Exception as error:
         raise InvalidInputError(f"{path} cannot be drawn: {error}") from error
@@ -101,7 +101,7 @@ class Outputs:
     def expect_plot(self, path: str | None) -> None:
         """Refuse a path at which nothing can be drawn."""
         if path is not None:
-            with drawing(path):
+            with writing(path), drawing(path):
                 lmc.plotting.plot_format(path)
             self.expect("--plot", path)
 
@@ -122,8 +122,7 @@ class Outputs:
 
         def save(path: str) -> None:
             with drawing(path):
-                ax = axes()
-            lmc.plotting.save_plot(ax, path)
+                lmc.plotting.save_plot(axes(), path)
 
         self.write(path, save)
 

@@ -33,6 +33,9 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(values)}{did_you_mean(name, known)}")
         return super().parse_known_args(args, namespace)
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stderr).write(message)  # where argparse would say nothing of a full disk, or of a reader that is gone
+
     def _is_abbreviation(self, name: str) -> bool:
         return self.allow_abbrev and any(option.startswith(name) for option in self._option_string_actions)
 

@@ -15,7 +15,7 @@ from typing import Any
 from lmctheory._progress import Forgiving, say
 from lmctheory.errors import LmcError
 
-OK, FAILED, INTERRUPTED, READER_GONE = 0, 2, 130, 141
+OK, FAILED, READER_GONE = 0, 2, 141
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 RESEND_SECONDS = 0.1
 
@@ -39,28 +39,35 @@ class Outcome:
 
 @contextmanager
 def guarded(prog: str) -> Iterator[Outcome]:
-    """Run a block in a prepared process, and turn what it raises into one line on standard error and an exit status."""
+    """Run a block in a prepared process, and turn what it raises into one line on standard error and an exit status.
+
+    `SystemExit`, with which argparse ends after showing its help or refusing an argument, passes.
+    """
     outcome = Outcome(prog)
     with standard_streams(), interrupts():
         try:
             try:
                 yield outcome
-            except SystemExit as stop:  # of argparse: --help, --version, a wrong argument
-                outcome.status = int(stop.code or 0)
+            except SystemExit:
+                sys.stdout.flush()
+                raise
             sys.stdout.flush()
         except (LmcError, MemoryError) as error:
             outcome.status = FAILED
             complain(outcome.prog, "error", str(error) or "out of memory")
         except BrokenPipeError:
             outcome.status = READER_GONE  # one that has enough, such as head, is no mistake
-            _abandon_stdout()
         except OSError as error:
             outcome.status = FAILED
             complain(outcome.prog, "error", f"standard output cannot be written: {error.strerror or error}")
-            _abandon_stdout()
         except KeyboardInterrupt as error:
-            outcome.status = 128 + error.number if isinstance(error, Interrupted) else INTERRUPTED
+            outcome.status = interrupt_status(error)
             complain(outcome.prog, "error", str(error) or "interrupted")
+
+
+def interrupt_status(error: KeyboardInterrupt) -> int:
+    """Return the exit status of a process that a signal has interrupted."""
+    return 128 + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
 
 
 def complain(prog: str, kind: str, message: str) -> None:
@@ -70,12 +77,14 @@ def complain(prog: str, kind: str, message: str) -> None:
     say(f"{prog}: {kind}: {' '.join(message.split())}")
 
 
-def _abandon_stdout() -> None:
-    """Keep the interpreter from writing again, at exit, what standard output has just refused."""
+def _abandon_if_broken(stream: Any) -> None:
+    """Keep the interpreter from writing again, at exit, what a standard stream has refused."""
     try:
-        sys.stdout.flush()
+        stream.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except ValueError:
+        pass  # closed
 
 
 @contextmanager
@@ -94,6 +103,8 @@ def standard_streams() -> Iterator[None]:
             for stream, mode in zip(saved, "rww", strict=True)
         )
         _set_streams(stdin, stdout, Forgiving(stderr))
+        stack.callback(_abandon_if_broken, stderr)
+        stack.callback(_abandon_if_broken, stdout)
         errors = getattr(stdout, "errors", None)
         if errors in ("strict", "surrogateescape", "surrogatepass") and hasattr(stdout, "reconfigure"):
             stdout.reconfigure(errors="backslashreplace")
