@@ -1,11 +1,8 @@
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
-from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 
@@ -554,31 +551,6 @@ def test_full_disk_behind_standard_output_is_one_line(files):
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     err = one_line(done.returncode, "", done.stderr)
     assert err == "lmctheory align: error: standard output cannot be written: No space left on device\n"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-def test_interrupted_training_leaves_no_folder(files):
-    command = [sys.executable, "-m", "lmctheory", "train", "--M", "2", "--d", "3", "--width", "40", "--out", "nets"]
-    command += ["--max-steps", "100000000", "--gradient-tol", "0"]
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
-    )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 60
-        while not list(files.glob(".nets.*")) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        for _ in range(4):  # one that arrives while libraries are still being loaded may be lost in a callback
-            time.sleep(1)
-            process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                out, err = process.communicate(timeout=60)  # a second signal at exit would kill it
-                break
-    finally:
-        process.kill()
-        process.wait()
-    assert (process.returncode, out, err) == (130, "", "lmctheory train: error: interrupted\n")
-    assert not list(files.glob("*nets*"))
 
 
 def test_plot_of_a_path_shows_the_barrier():
