@@ -103,12 +103,12 @@ def standard_streams() -> Iterator[None]:
             for stream, mode in zip(saved, "rww", strict=True)
         )
         _set_streams(stdin, stdout, Forgiving(stderr))
-        stack.callback(_abandon_if_broken, stderr)
-        stack.callback(_abandon_if_broken, stdout)
         errors = getattr(stdout, "errors", None)
         if errors in ("strict", "surrogateescape", "surrogatepass") and hasattr(stdout, "reconfigure"):
             stdout.reconfigure(errors="backslashreplace")
             stack.callback(stdout.reconfigure, errors=errors)
+        stack.callback(_abandon_if_broken, stderr)
+        stack.callback(_abandon_if_broken, stdout)
         yield
 
 
