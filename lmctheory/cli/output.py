@@ -74,7 +74,7 @@ def interval_text(bounds: Sequence[float]) -> str:
 
 def number_text(value: float, floor: float) -> str:
     """Return a number that cannot be told from 0 if its size is at most `floor`, the rounding error to expect in it."""
-    return f"0 up to rounding ({floor:.1e})" if 0 < abs(value) <= floor else f"{value:.6g}"
+    return f"0 up to rounding ({value:.1e})" if 0 < abs(value) <= floor else f"{value:.6g}"
 
 
 def plain(value: Any) -> Any:

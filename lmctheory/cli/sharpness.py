@@ -28,7 +28,7 @@ def sharpness(options: argparse.Namespace) -> Report:
                     "loss_floor": lmc.loss_floor(net, teacher, options.inputs),
                     "gradient_norm": math.hypot(*gradient.ravel()),
                     "sharpness": value,
-                    "largest_stable_learning_rate": 2 / value if value > 0 else math.inf,
+                    "largest_stable_learning_rate": math.inf if value <= 0 else 2 / value,
                 }
             )
     width = max(len("network"), *map(len, options.networks)) + 2
@@ -47,7 +47,7 @@ def sharpness(options: argparse.Namespace) -> Report:
 def _stable(row: dict[str, Any]) -> str:
     """Return the largest stable learning rate in words where it is no number: where the loss does not curve upwards."""
     rate = row["largest_stable_learning_rate"]
-    return f"{rate:.6g}" if math.isfinite(rate) else "any: the loss curves upwards in no direction"
+    return "any: the loss curves upwards in no direction" if rate == math.inf else f"{rate:.6g}"
 
 
 def declare(commands: Any) -> None:
