@@ -54,10 +54,9 @@ class Broken:
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), EOFError("Ran out of input"), ImportError("renamed")])
 def test_a_broken_cache_is_no_error(error):
     cache = TolerantCache(Broken(error))
-    with pytest.warns(RuntimeWarning, match="NUMBA_CACHE_DIR") as warned:
+    with pytest.warns(RuntimeWarning, match="NUMBA_CACHE_DIR"):
         assert cache.load_overload(None, None) is None
-        cache.save_overload(None, None)
-    assert len(warned) == 1
+    cache.save_overload(None, None)  # without another warning, which would be an error
     assert cache.cache_path == "somewhere"
 
 

@@ -78,7 +78,7 @@ def _hint(fields: list[str], header: list[str], separator: str) -> str:
     if len(fields) == 1 and any(mark in fields[0] for mark in SEPARATORS.replace(separator, "") + ","):
         return " (the header is separated by other characters than the row)"
     if separator == "," and "0" in fields and all(map(NUMBER.fullmatch, fields)):  # such as 8,0,02
-        return " (commas separate columns: write decimal points, or separate columns by semicolons)"
+        return " (commas separate columns: write decimal points, or semicolons between columns)"
     return ""
 
 
@@ -100,5 +100,5 @@ class _Numbers:
             raise InvalidInputError(f"{name} must be a number, got {text!r}")
         value = float(number)
         if not math.isfinite(value) or value < 0 or (positive and value == 0):
-            raise InvalidInputError(f"{name} must be finite and {'positive' if positive else 'not negative'}, got {text}")
+            raise InvalidInputError(f"{name} must be finite and {'positive' if positive else 'not negative'}, got {text[:40]}")
         return value
