@@ -355,7 +355,7 @@ def cluster(tmp_path):
         )  # fmt: skip
 
     scheduler = start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
-    _wait_for(file.exists)
+    _wait_for(lambda: file.exists() and file.read_text().rstrip().endswith("}"))  # it is there before its content is
     options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1", "--local-directory", str(tmp_path))
     workers = [start("worker", "--scheduler-file", str(file), *options) for _ in range(2)]
     import json
