@@ -5,17 +5,55 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TypeAlias
+from contextlib import contextmanager, suppress
+from typing import Any, TypeAlias
 
 Progress: TypeAlias = Callable[[float, int, int], None]  # share of the cost that is done, parts done, parts failed
 LINE_SECONDS = 10.0  # between lines in a pipe
 
 
+class Forgiving:
+    """A stream for messages: one that is gone, full or closed costs the message, not the computation behind it."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.midline = False
+
+    def write(self, text: str) -> int:
+        try:
+            self._stream.write(text)
+        except UnicodeEncodeError:
+            self._stream.write(text.encode("ascii", "backslashreplace").decode())
+        except (OSError, ValueError):
+            pass
+        if text:
+            self.midline = not text.endswith("\n")
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        try:
+            return bool(self._stream.isatty())
+        except ValueError:
+            return False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Write to standard error, if there is one; `print` would write to standard output instead."""
+    if sys.stderr is not None:
+        print(text, end=end, file=Forgiving(sys.stderr), flush=True)
+
+
 @contextmanager
 def show_progress(name: str, total: int, unit: str = "cells") -> Iterator[Progress]:
     """Yield a callable that shows on standard error how many of `total` parts are done; `unit` names the parts."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not Forgiving(sys.stderr).isatty():
         yield _lines(name, total, unit)
         return
     from rich.console import Console
@@ -23,7 +61,8 @@ def show_progress(name: str, total: int, unit: str = "cells") -> Iterator[Progre
     from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[parts]}"), TimeElapsedColumn())
-    with Bars(*columns, TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True)) as bars:
+    console = Console(file=Forgiving(sys.stderr))  # type: ignore[arg-type]
+    with Bars(*columns, TextColumn("left"), TimeRemainingColumn(), console=console) as bars:
         task = bars.add_task(name, total=1.0, parts="")
 
         def update(share: float, done: int, failed: int) -> None:
@@ -44,6 +83,6 @@ def _lines(name: str, total: int, unit: str) -> Progress:
             last = now
             left = (now - started) * (1 - share) / max(share - first, 1e-9)
             ending = f"about {left:.0f} s left" if share < 1 else f"finished in {now - started:.0f} s"
-            print(f"{name}: {done}/{total} {unit}{f', {failed} failed' if failed else ''}, {ending}", file=sys.stderr)
+            say(f"{name}: {done}/{total} {unit}{f', {failed} failed' if failed else ''}, {ending}")
 
     return update

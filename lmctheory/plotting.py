@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,26 @@ from lmctheory.connectivity import Barrier
 from lmctheory.errors import InvalidInputError, MissingDependencyError
 from lmctheory.rates import RateFit, fit_rate
 
+# Matplotlib cannot be imported where MPLBACKEND names a backend that it does not know: the variable is read once it is there.
+backend = None if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", None)
 try:
+    import matplotlib as mpl
     import matplotlib.pyplot as plt
     from matplotlib.axes import Axes
+    from matplotlib.backend_bases import FigureCanvasBase
+    from matplotlib.figure import Figure
     from matplotlib.ticker import NullLocator
 except ImportError as error:
     raise MissingDependencyError("plotting needs matplotlib: pip install 'lmctheory[plot]'") from error
+finally:
+    if backend is not None:
+        os.environ["MPLBACKEND"] = backend
+unknown_backend = None
+if backend:
+    try:
+        mpl.rcParams["backend"] = backend
+    except ValueError:
+        unknown_backend = backend
 
 # Okabe and Ito's palette: distinguishable with every common form of colour blindness.
 COLOURS = {"blue": "#0072B2", "orange": "#E69F00", "green": "#009E73", "red": "#D55E00", "purple": "#CC79A7", "grey": "#666666"}
@@ -42,6 +58,10 @@ STYLE: dict[str, Any] = {
     "legend.fontsize": 8,
     "pdf.fonttype": 42,
 }
+
+
+LAYOUT: dict[str, Any] = {"figsize": (4.2, 3.2), "layout": "constrained"}
+LAYOUT_OF_TWO: dict[str, Any] = {"nrows": 2, "figsize": (4.2, 4.4), "sharex": True, "layout": "constrained"}
 
 
 def rate_plot(
@@ -93,7 +113,7 @@ def rate_plot(
     elif not np.array_equal(_checks.instance("fit", fit, RateFit).widths, widths):
         raise InvalidInputError(f"fit must belong to the widths {widths.tolist()}, got one for {fit.widths.tolist()}")
     if ax is None:
-        ax = plt.subplots(figsize=(4.2, 3.2), layout="constrained")[1]
+        ax = _new_axes(LAYOUT)
     exponent = f"exponent {fit.exponent:.2f}"
     if np.isfinite(fit.interval).all():
         exponent += f" [{fit.interval[0]:.2f}, {fit.interval[1]:.2f}]"
@@ -142,7 +162,7 @@ def path_plot(barrier: Barrier, ax: Axes | None = None, *, color: str = COLOURS[
     """
     _checks.instance("barrier", barrier, Barrier)
     if ax is None:
-        ax = plt.subplots(figsize=(4.2, 3.2), layout="constrained")[1]
+        ax = _new_axes(LAYOUT)
     ends = barrier.losses[[0, -1]]
     levels = ends if barrier.kind == "chord" else np.full(2, ends.mean())
     t = barrier.position
@@ -195,7 +215,7 @@ def accuracy_plot(
     if not losses or list(losses) != list(accuracies):
         raise InvalidInputError(f"accuracies must be of the paths of losses, {list(losses)}, got {list(accuracies)}")
     if axes is None:
-        axes = plt.subplots(2, 1, figsize=(4.2, 4.4), sharex=True, layout="constrained")[1]
+        axes = _new_axes(LAYOUT_OF_TWO)
     if len(axes) != 2:
         raise InvalidInputError(f"axes must be two, got {len(axes)}")
     styles = zip(losses, itertools.cycle(PATH_STYLES), strict=False)
@@ -271,7 +291,7 @@ def triangle_plot(
         raise InvalidInputError(f"labels must be three, one a corner, got {len(labels)}")
     n_levels = _checks.integer("n_levels", n_levels, 2)
     if ax is None:
-        ax = plt.subplots(figsize=(3.4, 3.0), layout="constrained")[1]
+        ax = _new_axes({"figsize": (3.4, 3.0), "layout": "constrained"})
     low, high = (values.min(), values.max()) if limits is None else map(float, limits)
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
     x, y = (points @ corners).T
@@ -286,6 +306,13 @@ def triangle_plot(
     return ax
 
 
+def _new_axes(layout: dict[str, Any]) -> Any:
+    """Return the axes of a new figure of pyplot, which may show it on a screen."""
+    if unknown_backend:
+        warnings.warn(f"MPLBACKEND is ignored: matplotlib has no backend {unknown_backend!r}", RuntimeWarning, stacklevel=3)
+    return plt.subplots(**layout)[1]
+
+
 def save_plot(ax: Axes, path: str | os.PathLike[str]) -> None:
     """Write the figure of `ax` to `path` atomically, in the format that its ending names, and close it.
 
@@ -297,11 +324,40 @@ def save_plot(ax: Axes, path: str | os.PathLike[str]) -> None:
         If the file cannot be written.
     """
     figure: Any = ax.figure
-    ending, known = Path(path).suffix[1:].lower(), figure.canvas.get_supported_filetypes()
     try:
-        if ending not in known:
-            raise InvalidInputError(f"path must end in one of .{', .'.join(known)}, got {os.fspath(path)!r}")
+        ending = plot_format(path)
         with atomic_file(path) as file:
             figure.savefig(file, format=ending, dpi=STYLE["savefig.dpi"])
     finally:
         plt.close(figure)
+
+
+def plot_format(path: str | os.PathLike[str]) -> str:
+    """Return the format that the ending of `path` names.
+
+    Raises
+    ------
+    InvalidInputError
+        If matplotlib does not know the format.
+    """
+    ending, known = Path(path).suffix[1:].lower(), FigureCanvasBase.get_supported_filetypes()
+    if ending not in known:
+        raise InvalidInputError(f"path must end in one of .{', .'.join(known)}, got {os.fspath(path)!r}")
+    return ending
+
+
+def axes_for_a_file(n_axes: int = 1) -> Any:
+    """Return the axes of a new figure, or an array of two, one below the other, that need no screen: pyplot does not know them.
+
+    The functions of this module draw into them and `save_plot` writes them, whatever the backend of matplotlib is.
+
+    Examples
+    --------
+    >>> import lmctheory as lmc
+    >>> ax = lmc.plotting.axes_for_a_file()
+    >>> lmc.plotting.rate_plot([8, 16], [[0.4, 0.5], [0.2, 0.3]], ax=ax) is ax
+    True
+    """
+    layout = dict(LAYOUT if n_axes == 1 else LAYOUT_OF_TWO)
+    grid = {name: layout.pop(name) for name in ("nrows", "sharex") if name in layout}
+    return Figure(**layout).subplots(**grid)

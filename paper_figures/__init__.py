@@ -4,6 +4,8 @@ Each figure is a module with a ``CAPTION`` and ``draw(data)``; `paper_figures.fi
 ``python -m paper_figures`` redraws all.
 """
 
+import lmctheory.plotting  # noqa: F401  # before the figures: matplotlib is loaded there whatever MPLBACKEND names
+
 FIGURES = {  # figure -> the claim whose saved numbers it draws
     "double_descent": "double-descent",
     "rate": "rate",

@@ -8,25 +8,34 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lmctheory._progress import say
+from lmctheory.cli.options import Parser
+from lmctheory.cli.process import guarded
 from lmctheory.errors import LmcError
 from paper_figures import FIGURES
 from paper_figures.files import RESULTS, save
 
+PROG = "python -m paper_figures"
 ALL_DRAWN, NOT_ALL_DRAWN, BAD_USAGE = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    options = _parse(arguments)
+    with guarded(PROG) as outcome:
+        outcome.status = _draw(_parse(arguments))
+    return outcome.status
+
+
+def _draw(options: argparse.Namespace) -> int:
     status = ALL_DRAWN
     for figure in options.figures or FIGURES:
         try:
             pdf, png, provenance = save(figure, options.results, options.out)
         except LmcError as error:
-            print(error, file=sys.stderr)
+            say(str(error))
             status = NOT_ALL_DRAWN
         except OSError as error:
-            print(f"cannot write figures: {error}", file=sys.stderr)
+            say(f"cannot write figures: {error}")
             return BAD_USAGE
         else:
             print(f"{pdf}, {png.name}, {provenance.name}")
@@ -34,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m paper_figures",
+    parser = Parser(
+        prog=PROG,
         description="Redraw figures from saved results as PDF and PNG, each with its provenance (JSON). Nothing is trained.",
         epilog="exit status: 0 all drawn, 1 a figure without its data, 2 bad usage",
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.style
 from matplotlib.figure import Figure
 
 from lmctheory._files import atomic_file, read_json
@@ -54,7 +55,7 @@ class Source:
         """The content of the result file."""
         if not self.path.is_file():
             raise MissingDataError(f"{self.figure} has no data ({self.path} is missing): {self.remedy}")
-        content = read_json(self.path)
+        content = read_json(self.path, allow_nan=True)
         if not (isinstance(content.get("data"), dict) and isinstance(content.get("provenance"), dict)):
             raise InvalidInputError(f"{self.path} is not a result file of the study")
         if not content["data"]:
@@ -154,7 +155,7 @@ def inline_svg(figure: str, content: dict[str, Any], alt: str) -> str:
 
 
 def _style(more: dict[str, Any] | None = None) -> AbstractContextManager[None]:
-    return mpl.rc_context(STYLE | (more or {}))  # type: ignore[arg-type]
+    return mpl.style.context(STYLE | (more or {}), after_reset=True)  # the same figures whatever the user's own style is
 
 
 def command(module: str, name: str, **options: tuple[Path, Path]) -> str:

@@ -1,12 +1,10 @@
+import dataclasses
 import io
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
-from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 
@@ -101,6 +99,31 @@ def test_barrier_options_reach_the_library(files, capsys):
     )
 
 
+def test_barriers_below_rounding_are_printed_as_zero(files, capsys, monkeypatch):
+    found = lmc.barrier(NET, NET, TEACHER)
+    for height, text in (
+        (1.7e-16, "0 up to rounding (1.7e-16)\n"),
+        (-3e-16, "0 up to rounding (-3.0e-16)\n"),
+        (0.25, "0.25, at t"),
+    ):
+        monkeypatch.setattr(lmc, "barrier", lambda *_, h=height, **__: dataclasses.replace(found, height=h, loss_floor=4e-16))
+        assert run(capsys, "barrier", "A.npz", "B.npz", "--teacher", "T.npz")[1].startswith(f"barrier     {text}")
+
+
+def test_aligned_barriers_below_rounding_are_printed_as_zero(files, capsys, monkeypatch):
+    found = lmc.align(NET, NET, "exact", objective=TEACHER)
+    found = dataclasses.replace(found, height=2e-16, lower_bound=1e-16, loss_floor=4e-16)
+    monkeypatch.setattr(lmc, "align", lambda *_, **__: found)
+    out = run(capsys, "align", "A.npz", "B.npz", "--method", "exact", "--teacher", "T.npz")[1]
+    assert "barrier     0 up to rounding (2.0e-16)\n" in out
+    assert "no permutation is below 0 up to rounding (1.0e-16) (nodes" in out
+
+
+def test_an_alignment_that_gains_nothing_says_so(files, capsys):
+    assert ": no permutation that was found is better than none" in run(capsys, "align", "A.npz", "A.npz")[1]
+    assert "better than none" not in run(capsys, "align", "A.npz", "B.npz")[1]
+
+
 def test_barrier_of_equal_teachers_is_printed_without_a_scale(files, capsys):
     status, out, _ = run(capsys, "barrier", "T.npz", "T.npz", "--teacher", "T.npz")
     assert status == 0
@@ -179,7 +202,11 @@ def test_warnings_are_one_line_and_part_of_the_document(files, capsys):
 
 def test_diverged_runs_are_null(files, capsys):
     call = ["train", "--teacher", "T.npz", "--width", 3, "--learning-rate", 1e3, "--out", "nets"]
-    assert result(capsys, *call)["result"]["training"]["losses"] == [None, None]
+    status, out, err = run(capsys, *call, "--json")
+    assert status == 1
+    assert json.loads(out)["result"]["training"]["losses"] == [None, None]
+    assert err.endswith("lmctheory train: error: all 2 runs diverged, at learning rate 1000: a lower one may not\n")
+    assert lmc.TwoLayerNet.load("nets/network-1.npz").width == 3  # the last iterate of finite loss
 
 
 def test_align(files, capsys):
@@ -313,11 +340,18 @@ def test_sharpness(files, capsys):
     for row, net in zip(found, (NET, TEACHER), strict=True):
         assert row["sharpness"] == lmc.sharpness(net, TEACHER)
         assert row["loss"] == lmc.population_loss(net, TEACHER)
+        assert row["gradient_norm"] == pytest.approx(np.linalg.norm(lmc.population_gradient(net, TEACHER)[0]), rel=1e-14)
         assert row["largest_stable_learning_rate"] == 2 / row["sharpness"]
     assert f"{lmc.sharpness(NET, TEACHER):.6g}" in run(capsys, "sharpness", "A.npz", "--teacher", "T.npz")[1]
 
 
 def test_flat_network_is_stable_at_any_learning_rate(files, capsys):
+    lmc.TwoLayerNet(np.zeros((1, 3))).save("zero.npz")
+    out = run(capsys, "sharpness", "zero.npz", "--teacher", "T.npz")[1]
+    assert "any: the loss curves upwards in no direction" in out
+
+
+def test_flat_network_has_no_largest_learning_rate(files, capsys):
     lmc.TwoLayerNet(np.zeros((1, 3))).save("zero.npz")
     assert (
         result(capsys, "sharpness", "zero.npz", "--teacher", "T.npz")["result"]["networks"][0]["largest_stable_learning_rate"]
@@ -347,6 +381,14 @@ def test_rows_columns_and_blank_lines_may_come_in_any_order(files, capsys):
         "note, value, width\n\n" + "\n".join(f"x, {value}, {width}" for width, value in rows), encoding="utf-8"
     )
     assert result(capsys, "rate", "data.csv")["result"]["fit"] == plain
+
+
+@pytest.mark.parametrize(("separator", "mark"), [(";", ","), (";", "."), ("\t", ",")])
+def test_tables_of_other_spreadsheets_are_read(files, capsys, separator, mark):
+    plain = result(capsys, "rate", "data.csv")["result"]["fit"]
+    other = table().replace(",", separator).replace(".", mark)
+    Path("other.csv").write_text(other.replace("\n", "\r\n"), encoding="utf-8-sig", newline="")
+    assert result(capsys, "rate", "other.csv")["result"]["fit"] == plain
 
 
 def test_undefined_numbers_are_null(files, capsys):
@@ -502,6 +544,17 @@ TABLES = [
     (b"width,value\n4,1\n8,1\n8,2\n", "width 4 must have at least two rows, got 1"),
     (b"width,value\n4,1\n4,2\n", "widths must hold at least two widths, got 1"),
     (b"width,value\n4,1\n4,2\n8,0\n8,0\n", "samples[1] must have a positive mean, got only zeros: their logarithm is undefined"),
+    (b"width,value\n4,1_0\n", "line 2: value must be a number, got '1_0'"),
+    ("width,value\n4,\u0661\n".encode(), "line 2: value must be a number, got '\u0661'"),
+    (b"width,value\n4,0x10\n", "line 2: value must be a number, got '0x10'"),
+    (b"width,value\n4," + b"9" * 5000 + b"\n", "line 2: value must be finite and not negative, got " + "9" * 40),
+    (b"width,value\n8,0,02\n",
+     "line 2: a row must have 2 fields, got 3 (commas separate columns: write decimal points, or semicolons between columns)"),
+    (b"width,value\n8;0.02\n",
+     "line 2: a row must have 2 fields, got 1 (the header is separated by other characters than the row)"),
+    (b"width;value\n8;0,02\n8;0.03\n", "line 3: value must have the decimal mark of the numbers above, got '0.03'"),
+    (b"width;value\n8;1.000,5\n", "line 2: value must have the decimal mark of the numbers above, got '1.000,5'"),
+    ("width,value\n4,1\n".encode("utf-16"), "must be UTF-8 text (it is UTF-16)"),
     (b"width,value\n4,\xff\n", "must be UTF-8 text (invalid start byte at byte 14)"),
 ]
 # fmt: on
@@ -572,31 +625,6 @@ def test_full_disk_behind_standard_output_is_one_line(files):
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     err = one_line(done.returncode, "", done.stderr)
     assert err == "lmctheory align: error: standard output cannot be written: No space left on device\n"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-def test_interrupted_training_leaves_no_folder(files):
-    command = [sys.executable, "-m", "lmctheory", "train", "--M", "2", "--d", "3", "--width", "40", "--out", "nets"]
-    command += ["--max-steps", "100000000", "--gradient-tol", "0"]
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
-    )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 60
-        while not list(files.glob(".nets.*")) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        for _ in range(4):  # one that arrives while libraries are still being loaded may be lost in a callback
-            time.sleep(1)
-            process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                out, err = process.communicate(timeout=60)  # a second signal at exit would kill it
-                break
-    finally:
-        process.kill()
-        process.wait()
-    assert (process.returncode, out, err) == (130, "", "lmctheory train: error: interrupted\n")
-    assert not list(files.glob("*nets*"))
 
 
 def test_plot_of_a_path_shows_the_barrier():

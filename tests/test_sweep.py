@@ -199,7 +199,7 @@ def test_a_dying_worker_costs_no_other_cell(user, tmp_path, times, failures):
     assert [r["k"] for r in result.records] == [k for k in range(4) if k != 1 or not failures]
 
 
-def _wait_for(condition, seconds=30.0):
+def _wait_for(condition, seconds=600.0):  # how long only bounds a test that fails
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -224,19 +224,19 @@ def test_a_killed_run_resumes_where_it_was(user, end):
 
 def test_two_processes_share_a_study(user):
     processes = [subprocess.Popen([sys.executable, "-c", user.script(8, 0.2)]) for _ in range(2)]
-    assert [process.wait(60) for process in processes] == [0, 0]
+    assert [process.wait() for process in processes] == [0, 0]
     assert user.logged() == list(range(8))
 
 
 def test_claims_of_the_dead_are_free_and_those_of_the_living_are_not(user):
     child = subprocess.Popen(
         [sys.executable, "-c", f"""if True:
-            import time
+            import sys
             from lmctheory.sweep.store import Store
             store = Store({str(user.folder)!r})
             print(store.claim("a").value, flush=True)
-            time.sleep(60)"""],
-        stdout=subprocess.PIPE, text=True,
+            sys.stdin.read()"""],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert child.stdout.readline().strip() == "ours"
     with Store(user.folder) as store:
@@ -246,6 +246,7 @@ def test_claims_of_the_dead_are_free_and_those_of_the_living_are_not(user):
         child.wait()
         assert store.claim("a") is Claim.OURS
     child.stdout.close()
+    child.stdin.close()
 
 
 def _foreign(path):
@@ -354,7 +355,7 @@ def cluster(tmp_path):
         )  # fmt: skip
 
     scheduler = start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
-    _wait_for(file.exists)
+    _wait_for(lambda: file.exists() and file.read_text().rstrip().endswith("}"))  # it is there before its content is
     options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1", "--local-directory", str(tmp_path))
     workers = [start("worker", "--scheduler-file", str(file), *options) for _ in range(2)]
     import json
@@ -374,7 +375,7 @@ def test_a_dask_cluster_gives_the_same_bits_though_a_worker_is_killed(user, clus
             workers[0].kill()
 
     there = run_study(study, user.folder / "there", executor=address, progress=kill_one)
-    assert workers[0].wait(10) == -signal.SIGKILL
+    assert workers[0].wait() == -signal.SIGKILL
     assert not there.failures
     here = run_study(user.study(10, log="", pause=0.0), user.folder / "here", executor="serial")
     assert bits(there) == bits(here)

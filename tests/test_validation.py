@@ -225,7 +225,8 @@ def test_bad_usage_is_one_line_and_status_two(capsys, arguments, message):
 def test_list_names_every_claim(capsys):
     assert command.main(["--list"]) == 0
     printed = capsys.readouterr().out
-    assert all(name in printed for name in CLAIMS)
+    assert [line.split("  ")[0] for line in printed.splitlines()] == list(CLAIMS)
+    assert len({len(line) - len(line.split("  ", 1)[1].lstrip()) for line in printed.splitlines()}) == 1
 
 
 def test_every_claim_is_complete_and_has_recorded_verdicts():

@@ -13,6 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from lmctheory import load_images
+from lmctheory._files import check_file
+from lmctheory._progress import say
+from lmctheory.cli.options import Parser
+from lmctheory.cli.process import complain, guarded, interrupt_status
 from lmctheory.errors import LmcError, MissingDependencyError
 from lmctheory.sweep.store import Store
 from paper_figures import figures_of
@@ -25,23 +29,25 @@ from validation.report.page import write_page
 from validation.report.results import RESULTS, Row, write_claim, write_summary
 
 EXPECTED = Path(__file__).with_name("expected.toml")
-AS_EXPECTED, UNEXPECTED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
+PROG = "python -m validation"
+AS_EXPECTED, UNEXPECTED, BAD_USAGE = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments and arguments[0] in COMMANDS:
-        return COMMANDS[arguments[0]](arguments[1:])
-    return run(arguments)
+    with guarded(PROG) as outcome:
+        outcome.status = COMMANDS[arguments[0]](arguments[1:]) if arguments and arguments[0] in COMMANDS else run(arguments)
+    return outcome.status
 
 
 def run(arguments: Sequence[str]) -> int:
     """Test the claims, save every number, draw, and print the verdicts."""
     options = _parse(arguments)
     if options.list:
+        width = max(map(len, CLAIMS)) + 2
         for claim in CLAIMS.values():
-            print(f"{claim.name:24}{claim.statement}")
+            print(f"{claim.name:{width}}{claim.statement}")
         return AS_EXPECTED
     context = Context(
         scale=options.scale, seed=options.seed, folder=options.out, executor=options.dask or "processes",
@@ -60,11 +66,11 @@ def run(arguments: Sequence[str]) -> int:
                 _draw(rows[-1], options.out)
         write_summary(options.out, context, rows)
         page = _write_page(options.out)
-    except KeyboardInterrupt:
-        print(f"\ninterrupted; finished cells are in {options.out}: the same command resumes", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        say(f"\n{str(interrupt) or 'interrupted'}; finished cells are in {options.out}: the same command resumes")
+        return interrupt_status(interrupt)
     except (OSError, MissingDependencyError) as error:  # a damaged database, an unreachable scheduler, a full disk
-        print(f"python -m validation: error: {error}", file=sys.stderr)
+        complain(PROG, "error", str(error))
         return BAD_USAGE
     out = console()
     out.print(verdict_table(rows))
@@ -104,7 +110,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {  # first words that are 
 
 
 def _saved_results(command: str, description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"python -m validation {command}", description=description)
+    parser = Parser(prog=f"{PROG} {command}", description=description)
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="RESULTS", help="results folder (default: results)")
     return parser
 
@@ -113,15 +119,17 @@ def _guarded(action: Callable[[], None]) -> int:
     """Run `action`; an expected error is one line and the status of bad usage."""
     try:
         action()
+    except BrokenPipeError:
+        raise
     except (LmcError, OSError) as error:
-        print(f"python -m validation: error: {error}", file=sys.stderr)
+        complain(PROG, "error", str(error))
         return BAD_USAGE
     return AS_EXPECTED
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m validation",
+    parser = Parser(
+        prog=PROG,
         description="Test the claims and print the verdicts.",
         epilog="From saved results: 'python -m validation report' rewrites the page, '... export' writes tables.",
     )
@@ -140,7 +148,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     for name in options.claims:
         if name not in CLAIMS:
-            near = difflib.get_close_matches(name, CLAIMS, n=2, cutoff=0.4)
+            near = difflib.get_close_matches(name, (*CLAIMS, *COMMANDS), n=2, cutoff=0.4)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(CLAIMS)}"
             parser.error(f"unknown claim {name!r}: {hint}")
     if options.seed < 0:
@@ -156,6 +164,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             parser.error(f"--mnist must name a folder with the files of MNIST: {error}")
     try:
         options.out.mkdir(parents=True, exist_ok=True)
+        check_file(options.out / "summary.json")
     except OSError as error:
         parser.error(f"--out must name a folder that can be written, got {options.out} ({error.strerror})")
     return options
@@ -182,7 +191,7 @@ def _draw(row: Row, results: Path) -> None:
         try:
             save(figure, results, results / "figures")
         except LmcError as error:  # one broken figure must not cost the run
-            print(f"{figure} is not drawn: {error}", file=sys.stderr)
+            say(f"{figure} is not drawn: {error}")
 
 
 def _write_page(results: Path) -> str:

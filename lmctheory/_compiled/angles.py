@@ -2,8 +2,7 @@
 
 import math
 
-from numba import njit
-
+from lmctheory._compiled.caching import njit
 from lmctheory._compiled.vectors import magnitude, polynomial, root, splat, where_less
 
 # No `nnan`, `ninf`, `nsz`: infinities, NaN and signed zeros keep their meaning.

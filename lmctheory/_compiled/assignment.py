@@ -1,7 +1,8 @@
 """Linear assignment with its dual variables, for use inside compiled searches; room to work in is passed by the caller."""
 
 import numpy as np
-from numba import njit
+
+from lmctheory._compiled.caching import njit
 
 
 @njit(cache=True, nogil=True)

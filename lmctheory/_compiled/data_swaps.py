@@ -6,9 +6,9 @@ last hidden layer that is ``S_ij + S_ji - S_ii - S_jj``, with S_ip the inner pro
 """
 
 import numpy as np
-from numba import njit
 
 from lmctheory._compiled.angles import VECTOR_MATH
+from lmctheory._compiled.caching import njit
 
 
 @njit(cache=True, nogil=True)

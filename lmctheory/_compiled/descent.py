@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from lmctheory._compiled.angles import VECTOR_MATH
+from lmctheory._compiled.caching import njit
 from lmctheory._compiled.gradient import do_item, loss_and_squares
 from lmctheory._compiled.samples import BLOCK, sample_loss_and_gradient
 from lmctheory._compiled.teams import DONE, ENDED, add_at_once, next_item

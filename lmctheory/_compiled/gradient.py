@@ -14,9 +14,9 @@ The `room` holds the iterate and all that is computed from it, laid out by `at`;
 import math
 
 import numpy as np
-from numba import njit
 
 from lmctheory._compiled.angles import sines_and_supplements
+from lmctheory._compiled.caching import njit
 from lmctheory._compiled.iterate import DEPTH, LEAST, entry, has_tiny, layout, load_iterate, prepare
 from lmctheory._compiled.vectors import (
     LANES,

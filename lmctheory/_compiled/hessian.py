@@ -13,9 +13,9 @@ and f are ill-defined only where ``sin p`` removes them. Blocks of zero neurons 
 import math
 
 import numpy as np
-from numba import njit
 
 from lmctheory._compiled.angles import VECTOR_MATH
+from lmctheory._compiled.caching import njit
 
 COLLINEAR = 2.0**-50  # sines below this are rounding
 

@@ -7,8 +7,7 @@ in panels: ``(d / 8, n, 8)`` in panels of dimensions, ``(n / 8, d, 8)`` in panel
 import math
 from typing import NamedTuple
 
-from numba import njit
-
+from lmctheory._compiled.caching import njit
 from lmctheory._compiled.vectors import LANES, fma, load, root, splat, store, total, transpose, where_less
 
 DEPTH = 64  # terms added up before their sum goes to the sum of sums, which keeps rounding small in many dimensions

@@ -6,9 +6,9 @@ loss of a set of pairs is ``(sum mean_k)^2 + sum cov_kk + 2 sum_{k<l} cov_kl``, 
 """
 
 import numpy as np
-from numba import njit
 
 from lmctheory._compiled.assignment import assign
+from lmctheory._compiled.caching import njit
 from lmctheory._compiled.minima import mean_residual, pair_moment
 
 EXHAUSTED, FOUND, STOPPED = range(3)

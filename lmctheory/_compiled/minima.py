@@ -7,7 +7,8 @@ same for every pair, is left out); x, y are independent standard normal. Every s
 import math
 
 import numpy as np
-from numba import njit
+
+from lmctheory._compiled.caching import njit
 
 RATIO_LIMIT = 1e150  # beyond it min(p|x|, q|y|) is its smaller argument up to a relative 1e-150
 

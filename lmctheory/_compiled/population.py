@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from lmctheory._compiled.angles import VECTOR_MATH, sine_and_supplement, sines_and_supplements
+from lmctheory._compiled.caching import njit
 from lmctheory._compiled.vectors import LANES, count_up, fma, load, splat, total, where_less
 
 

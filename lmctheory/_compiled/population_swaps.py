@@ -8,9 +8,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from lmctheory._compiled.angles import VECTOR_MATH, sine_and_supplement
+from lmctheory._compiled.caching import njit
 
 
 class Arrangement(NamedTuple):

@@ -7,9 +7,9 @@ linear cost excludes a decision.
 """
 
 import numpy as np
-from numba import njit
 
 from lmctheory._compiled.assignment import assign
+from lmctheory._compiled.caching import njit
 
 
 @njit(cache=True, nogil=True)

@@ -5,9 +5,9 @@ Student and teacher are stacked as for the population loss: ``X = [W; V]``, ``c 
 """
 
 import numpy as np
-from numba import njit
 
 from lmctheory._compiled.angles import VECTOR_MATH
+from lmctheory._compiled.caching import njit
 
 BLOCK = 256  # points at a time: the projections of one block on all neurons stay in the cache
 

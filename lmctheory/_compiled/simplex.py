@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from lmctheory._compiled.angles import VECTOR_MATH, sine_and_supplement
+from lmctheory._compiled.caching import njit
 
 BLOCK = 4096  # pairs evaluated in one vectorised pass; the buffers stay in the first-level cache
 

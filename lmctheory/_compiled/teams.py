@@ -3,9 +3,10 @@
 import os
 
 from llvmlite import ir
-from numba import config, njit, types
+from numba import config, types
 from numba.core.cgutils import get_or_insert_function
 
+from lmctheory._compiled.caching import njit
 from lmctheory._compiled.vectors import compiled_as
 
 CAN_SHARE = not config.DISABLE_JIT  # type: ignore[attr-defined]  # a thread that waits in interpreted code would hold up the others

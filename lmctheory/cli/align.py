@@ -7,10 +7,10 @@ from typing import Any
 
 import lmctheory as lmc
 from lmctheory._files import atomic_file
-from lmctheory.cli.files import load_networks, writing
+from lmctheory.cli.files import Outputs, load_networks
 from lmctheory.cli.objective import MISSING, chosen_objective, declare_objective
 from lmctheory.cli.options import command, layer_names, skipped_arrays
-from lmctheory.cli.output import Report, permutation_text, written
+from lmctheory.cli.output import Report, height_line, number_text, permutation_text
 from lmctheory.errors import InvalidInputError
 
 
@@ -20,41 +20,48 @@ def align(options: argparse.Namespace) -> Report:
     if objective is None and options.method in ("barrier", "exact"):
         raise InvalidInputError(f"{MISSING} with --method {options.method}, which minimises the barrier")
     net_a, net_b = load_networks((options.A, options.B), options.names, options.skip)
+    outputs = Outputs()
+    outputs.expect_network("--out", options.out, net_b)
+    outputs.expect("--permutation", options.permutation)
     found = lmc.align(net_a, net_b, options.method, objective=objective, time_limit=options.time_limit)
-    if options.out is not None:
-        with writing(options.out):
-            lmc.save_network(net_b.permute(found.permutation), options.out)
-    if options.permutation is not None:
-        import numpy as np
-
-        with writing(options.permutation), atomic_file(options.permutation) as file:
-            np.save(file, found.permutation)
+    outputs.write(options.out, lambda path: lmc.save_network(net_b.permute(found.permutation), path))
+    outputs.write(options.permutation, lambda path: _save_indices(found.permutation, path))
     return Report(
         {"alignment": found},
         [
             f"permutation {permutation_text(found.permutation)}",
             f"method      {found.method}",
             *_evidence(found),
-            *written(options.out),
-            *written(options.permutation),
+            *outputs.lines,
         ],
+        outputs.errors,
     )
+
+
+def _save_indices(permutation: Any, path: str) -> None:
+    import numpy as np
+
+    with atomic_file(path) as file:
+        np.save(file, permutation)
 
 
 def _evidence(found: lmc.Alignment) -> list[str]:
     """Return what the method knows about its permutation."""
     if isinstance(found, lmc.Assignment):
-        return [f"similarity  {found.similarity:.6g}, without permutation {found.unaligned_similarity:.6g}"]
+        nothing = found.similarity <= found.unaligned_similarity
+        gain = ": no permutation that was found is better than none" if nothing else ""
+        return [f"similarity  {found.similarity:.6g}, without permutation {found.unaligned_similarity:.6g}{gain}"]
     assert isinstance(found, lmc.SwapAlignment | lmc.ExactAlignment)
     lines = [
-        f"barrier     {found.height:.6g}, at t = {found.position:.4f}",
+        height_line(found),
         f"rounding    {found.loss_floor:.1e}: a lower barrier cannot be told from 0",
     ]
     if isinstance(found, lmc.SwapAlignment):
-        start = f"{found.started_from} with barrier {found.trace[0]:.6g}"
+        start = f"{found.started_from} with barrier {number_text(found.trace[0], found.loss_floor)}"
         return [*lines, f"swaps       {found.swaps} of {found.trial_swaps} tried, from {start}"]
     verdict = "optimal" if found.is_optimal else "not complete"
-    return [*lines, f"proof       {verdict}: no permutation is below {found.lower_bound:.6g} (nodes: {found.nodes})"]
+    bound = number_text(found.lower_bound, found.loss_floor)
+    return [*lines, f"proof       {verdict}: no permutation is below {bound} (nodes: {found.nodes})"]
 
 
 def declare(commands: Any) -> None:

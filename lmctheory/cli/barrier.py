@@ -6,10 +6,10 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 import lmctheory as lmc
-from lmctheory.cli.files import load_networks, writing
+from lmctheory.cli.files import Outputs, load_networks
 from lmctheory.cli.objective import MISSING, chosen_objective, declare_objective, description
 from lmctheory.cli.options import command, layer_names, plot, skipped_arrays
-from lmctheory.cli.output import Report, permutation_text, written
+from lmctheory.cli.output import Report, height_line, number_text, permutation_text
 from lmctheory.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -26,27 +26,28 @@ def barrier(options: argparse.Namespace) -> Report:
         raise InvalidInputError(MISSING)
     net_a, net_b = load_networks((options.A, options.B), options.names, options.skip)
     align = None if options.align == "none" else options.align
+    outputs = Outputs()
+    outputs.expect_plot(options.plot)
     found = lmc.barrier(net_a, net_b, objective, align, options.kind, grid_size=options.grid_size)
     result: dict[str, Any] = {"barrier": found}
     if isinstance(objective, lmc.DataLoss):
         result["unaligned"] = lmc.barrier(net_a, net_b, objective, None, options.kind, grid_size=options.grid_size)
         result["accuracies"] = _accuracies(net_a, net_b.permute(found.permutation), objective, found)
         result["unaligned_accuracies"] = _accuracies(net_a, net_b, objective, found)
-    if options.plot is not None:
-        with writing(options.plot):
-            lmc.plotting.save_plot(_plot(result), options.plot)
+    outputs.draw(options.plot, lambda: _plot(result))
     return Report(
         result,
         [
-            f"barrier     {found.height:.6g}, at t = {found.position:.4f}",
+            height_line(found),
             f"rounding    {found.loss_floor:.1e}: a lower barrier cannot be told from 0",
             f"kind        {found.kind}, {description(options, objective)}",
             f"permutation {permutation_text(found.permutation)}, method {found.method}",
             *_comparison(result),
             "",
             *_path(result),
-            *written(options.plot),
+            *outputs.lines,
         ],
+        outputs.errors,
     )
 
 
@@ -61,12 +62,12 @@ def _accuracies(net_a: Any, net_b: Any, objective: lmc.DataLoss, found: lmc.Barr
 def _plot(result: dict[str, Any]) -> Any:
     found = result["barrier"]
     if "unaligned" not in result:
-        return lmc.plotting.path_plot(found)
+        return lmc.plotting.path_plot(found, lmc.plotting.axes_for_a_file())
     paths = {"naive": (result["unaligned"].losses, result["unaligned_accuracies"])}
     if found.method != "none":
         paths[f"aligned by {found.method}"] = (found.losses, result["accuracies"])
     losses, accuracies = ({name: pair[k] for name, pair in paths.items()} for k in (0, 1))
-    return lmc.plotting.accuracy_plot(found.grid, losses, accuracies)[0]
+    return lmc.plotting.accuracy_plot(found.grid, losses, accuracies, lmc.plotting.axes_for_a_file(2))[0]
 
 
 def _comparison(result: dict[str, Any]) -> list[str]:
@@ -77,7 +78,9 @@ def _comparison(result: dict[str, Any]) -> list[str]:
     lines = [f"accuracy    {accuracies[0]:.4f} of A, {accuracies[-1]:.4f} of B, lowest between {accuracies.min():.4f}"]
     if result["barrier"].method == "none":
         return lines
-    return [*lines, f"unaligned   barrier {result['unaligned'].height:.6g}, lowest accuracy {before.min():.4f}"]
+    unaligned = result["unaligned"]
+    height = number_text(unaligned.height, unaligned.loss_floor)
+    return [*lines, f"unaligned   barrier {height}, lowest accuracy {before.min():.4f}"]
 
 
 def _path(result: dict[str, Any]) -> list[str]:

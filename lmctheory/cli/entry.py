@@ -4,47 +4,48 @@ from __future__ import annotations
 
 import json
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 
 import lmctheory as lmc
 from lmctheory.cli import align, barrier, certificate, rate, sharpness, train
 from lmctheory.cli.options import Parser
-from lmctheory.cli.output import FAILED, INTERRUPTED, OK, abandon_stdout, complain, plain, warnings_in_one_line
-from lmctheory.errors import LmcError
+from lmctheory.cli.output import plain, warnings_in_one_line
+from lmctheory.cli.process import complain, guarded
 
 COMMANDS = (barrier, train, align, sharpness, certificate, rate)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status: 0, 2 after a mistake, 130 after an interrupt."""
-    parser = command_line()
+    """Run the command line and return the exit status.
+
+    It is 0, 1 for a result without value (all runs diverged), 2 after a mistake or if a file cannot be written, 128 plus the
+    number of the signal after an interrupt (130 for Ctrl-C), 141 if the reader of standard output has gone.
+    """
     try:
-        options = parser.parse_args(arguments)
+        with guarded("lmctheory") as outcome:
+            options = command_line().parse_args(arguments)
+            outcome.prog += f" {options.command}"
+            outcome.status = _run(options, outcome.prog)
     except SystemExit as stop:  # --help, --version, a wrong argument
         return int(stop.code or 0)
-    prog = f"{parser.prog} {options.command}"
-    try:
-        with warnings_in_one_line(prog) as messages:
-            report = options.run(options)
-        if options.json:
-            given = {key: value for key, value in vars(options).items() if key not in ("command", "json", "run")}
-            envelope = {"command": options.command, "version": lmc.__version__, "arguments": given}
-            document = plain({**envelope, "result": report.result, "warnings": messages})
-            print(json.dumps(document, indent=2, allow_nan=False))
-        else:
-            print("\n".join(report.lines))
-        sys.stdout.flush()
-    except (LmcError, MemoryError) as error:
-        complain(prog, "error", str(error) or "out of memory")
-        return FAILED
-    except OSError as error:
-        complain(prog, "error", f"standard output cannot be written: {error.strerror or error}")
-        abandon_stdout()
-        return FAILED
-    except KeyboardInterrupt:
-        complain(prog, "error", "interrupted")
-        return INTERRUPTED
-    return OK
+    return outcome.status
+
+
+def _run(options: Namespace, prog: str) -> int:
+    with warnings_in_one_line(prog) as messages:
+        report = options.run(options)
+    if options.json:
+        given = {key: value for key, value in vars(options).items() if key not in ("command", "json", "run")}
+        envelope = {"command": options.command, "version": lmc.__version__, "arguments": given}
+        document = plain({**envelope, "result": report.result, "warnings": messages})
+        print(json.dumps(document, indent=2, allow_nan=False))
+    else:
+        print("\n".join(report.lines))
+    sys.stdout.flush()
+    for error in report.errors:
+        complain(prog, "error", error)
+    return report.status
 
 
 def command_line() -> Parser:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import lmctheory as lmc
-from lmctheory.errors import CertificateError, InvalidInputError
+from lmctheory._files import check_file
+from lmctheory.errors import CertificateError, InvalidInputError, LmcError
 
 
 def load_two_layer(path: str, skip: str | None = None) -> lmc.TwoLayerNet:
@@ -51,5 +54,85 @@ def writing(path: str) -> Iterator[None]:
     """Say which file could not be written: the system's errors name temporary ones."""
     try:
         yield
+    except LmcError:
+        raise
     except OSError as error:
-        raise InvalidInputError(f"{path} cannot be written: {error.strerror or error}") from None
+        raise InvalidInputError(f"{path or repr(path)} cannot be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def drawing(path: str) -> Iterator[None]:
+    """Say which figure could not be drawn, whatever matplotlib raises: its settings are the user's."""
+    try:
+        yield
+    except (LmcError, OSError):
+        raise
+    except Exception as error:
+        raise InvalidInputError(f"{path} cannot be drawn: {error}") from error
+
+
+class Outputs:
+    """Files that are written behind the work, and tried before it; what fails behind it does not cost the result."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.errors: list[str] = []
+        self._expected: dict[str, str] = {}
+
+    def expect(self, option: str, path: str | None) -> None:
+        """Refuse a path that cannot be written."""
+        if path is None:
+            return
+        with writing(path):
+            check_file(path)
+        other = self._expected.setdefault(os.path.realpath(path), option)
+        if other != option and not _takes_several(path):
+            raise InvalidInputError(f"{option} must name another file than {other}, got {path}")
+
+    def expect_network(self, option: str, path: str | None, net: lmc.TwoLayerNet | lmc.LayeredNet) -> None:
+        """Refuse a path under which no network can be saved: save one of the same size beside it, and remove it."""
+        if path is None:
+            return
+        stand_in = f"{path[: len(path) - len(os.path.basename(path))]}.lmctheory-{os.getpid()}{os.path.splitext(path)[1]}"
+        try:
+            lmc.save_network(net, stand_in)
+        except InvalidInputError as error:
+            raise InvalidInputError(str(error).replace(repr(stand_in), repr(path))) from None
+        except OSError:
+            pass  # a folder that cannot be written to, with a file in it that can be: `expect` knows
+        finally:
+            with suppress(OSError):
+                os.unlink(stand_in)
+        self.expect(option, path)
+
+    def expect_plot(self, path: str | None) -> None:
+        """Refuse a path at which nothing can be drawn."""
+        if path is not None:
+            with writing(path), drawing(path):
+                lmc.plotting.plot_format(path)
+            self.expect("--plot", path)
+
+    def write(self, path: str | None, write: Callable[[str], Any]) -> None:
+        """Write the file, if it is asked for, and say so."""
+        if path is None:
+            return
+        try:
+            with writing(path):
+                write(path)
+        except InvalidInputError as error:
+            self.errors.append(str(error))
+        else:
+            self.lines.append(f"written to {path}")
+
+    def draw(self, path: str | None, axes: Callable[[], Any]) -> None:
+        """Draw the figure of the axes, if it is asked for, and say so."""
+
+        def save(path: str) -> None:
+            with drawing(path):
+                lmc.plotting.save_plot(axes(), path)
+
+        self.write(path, save)
+
+
+def _takes_several(path: str) -> bool:
+    return os.path.exists(path) and not os.path.isfile(path)

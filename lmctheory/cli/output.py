@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from lmctheory._progress import say
+from lmctheory.cli.process import FAILED, OK, complain
 from lmctheory.errors import ConvergenceWarning
 
-OK, FAILED, INTERRUPTED = 0, 2, 130
+WORTHLESS = 1  # exit status of a result that is none: all runs diverged
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What a subcommand has to say: `result`, library objects and all, for scripts; `lines` for people."""
+    """What a subcommand has to say: `result`, library objects and all, for scripts; `lines` for people.
+
+    `errors` are what went wrong behind the work, such as a file that could not be written; they are printed below the result.
+    """
 
     result: dict[str, Any]
     lines: list[str]
+    errors: Sequence[str] = ()
+    worthless: bool = False
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        return WORTHLESS if self.worthless else FAILED if self.errors else OK
 
 
 @contextmanager
@@ -39,36 +50,31 @@ def warnings_in_one_line(prog: str) -> Iterator[list[str]]:
         yield messages
 
 
-def complain(prog: str, kind: str, message: str) -> None:
-    print(f"{prog}: {kind}: {' '.join(message.split())}", file=sys.stderr)
-
-
-def abandon_stdout() -> None:
-    """Keep the interpreter from writing again, at exit, what standard output has just refused."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def show_trained(done: int, total: int) -> None:
     """Rewrite one line on a terminal; elsewhere print a line for every tenth of the runs."""
     if sys.stderr.isatty():
-        print(f"\rtrained {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        say(f"\rtrained {done} of {total}", end="\n" if done == total else "")
     elif done * 10 // total > (done - 1) * 10 // total:
-        print(f"trained {done} of {total}", file=sys.stderr, flush=True)
+        say(f"trained {done} of {total}")
 
 
 def permutation_text(permutation: Any) -> str:
     return " ".join(map(str, permutation))
 
 
+def height_line(found: Any) -> str:
+    """Return the barrier of a result and where it is, if it is any."""
+    text = number_text(found.height, found.loss_floor)
+    return f"barrier     {text}" if "rounding" in text else f"barrier     {text}, at t = {found.position:.4f}"
+
+
 def interval_text(bounds: Sequence[float]) -> str:
     return f"[{bounds[0]:.4g}, {bounds[1]:.4g}]"
 
 
-def written(path: str | None) -> list[str]:
-    return [] if path is None else [f"written to {path}"]
+def number_text(value: float, floor: float) -> str:
+    """Return a number that cannot be told from 0 if its size is at most `floor`, the rounding error to expect in it."""
+    return f"0 up to rounding ({value:.1e})" if 0 < abs(value) <= floor else f"{value:.6g}"
 
 
 def plain(value: Any) -> Any:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import lmctheory as lmc
-from lmctheory._files import atomic_folder
-from lmctheory.cli.files import load_two_layer, writing
+from lmctheory.cli.files import load_two_layer
+from lmctheory.cli.networks_folder import TEACHER, networks_folder
 from lmctheory.cli.objective import chosen_data, declare_data, refuse
 from lmctheory.cli.options import command, seed, skipped_arrays
 from lmctheory.cli.output import Report, show_trained
+from lmctheory.cli.process import computing
 from lmctheory.errors import InvalidInputError
 
 POPULATION_OPTIONS = ("teacher", "skip", "M", "d", "max_steps", "gradient_tol", "init_scale", "polish")
@@ -43,21 +44,22 @@ def _on_the_population(options: argparse.Namespace) -> Report:
     width = options.width[0]
     given = _given(options, ("max_steps", "gradient_tol", "init_scale", "polish", *SHARED_OPTIONS))
     given.setdefault("learning_rate", 1 / max(width, 1))
-    with writing(options.out), atomic_folder(options.out) as folder:  # first: a folder that is refused costs no training
-        result = lmc.train(
-            teacher, width, rng=options.seed, n_runs=options.runs, progress=None if options.quiet else show_trained, **given
-        )
-        lmc.save_network(teacher, folder / "teacher.npz")
-        names = _save(folder, result.networks, options.format)
+    with networks_folder(options, (teacher.input_dim, width, 1), teacher) as save:
+        with computing():
+            result = lmc.train(
+                teacher, width, rng=options.seed, n_runs=options.runs, progress=None if options.quiet else show_trained, **given
+            )
+        names = save(dict(enumerate(result.networks)))
     rows = zip(names, result.losses, result.gradient_norms, result.steps, result.stopped_by, strict=True)
     return Report(
-        {"teacher": str(Path(options.out) / "teacher.npz"), "networks": _paths(options, names), "training": _evidence(result)},
+        {"teacher": str(Path(options.out) / TEACHER), "networks": _paths(options, names), "training": _evidence(result)},
         [
             f"{'network':16}{'loss':>12}{'gradient':>12}{'steps':>9}  stopped by",
             *(f"{name:16}{loss:12.4g}{norm:12.2e}{steps:9d}  {reason}" for name, loss, norm, steps, reason in rows),
             "",
-            f"written to {options.out}, with teacher.npz",
+            f"written to {options.out}, with {TEACHER}",
         ],
+        *_judgement(result),
     )
 
 
@@ -66,12 +68,14 @@ def _on_data(options: argparse.Namespace) -> Report:
     data = chosen_data(options)
     assert data is not None
     test = data.objective("test", "error")
-    with writing(options.out), atomic_folder(options.out) as folder:
-        result = lmc.train_on_data(
-            data.X_train, data.y_train, options.width, rng=options.seed, n_runs=options.runs, progress=not options.quiet,
-            **_given(options, (*DATA_OPTIONS, *SHARED_OPTIONS)),
-        )  # fmt: skip
-        names = _save(folder, result.networks, options.format)
+    sizes = (data.X_train.shape[1], *options.width, int(data.y_train.max()) + 1)
+    with networks_folder(options, sizes) as save:
+        with computing():
+            result = lmc.train_on_data(
+                data.X_train, data.y_train, options.width, rng=options.seed, n_runs=options.runs, progress=not options.quiet,
+                **_given(options, (*DATA_OPTIONS, *SHARED_OPTIONS)),
+            )  # fmt: skip
+        names = save(dict(enumerate(result.networks)))
     accuracies = [test.accuracy(net) for net in result.networks]
     width = max(map(len, names)) + 2
     rows = zip(names, result.losses, accuracies, result.epochs, result.stopped_by, strict=True)
@@ -86,6 +90,7 @@ def _on_data(options: argparse.Namespace) -> Report:
             "",
             f"{result.loss} on {len(data.X_train)} images of {data.name}, tested on {len(data.X_test)}; written to {options.out}",
         ],
+        *_judgement(result),
     )
 
 
@@ -94,11 +99,12 @@ def _given(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 
-def _save(folder: Path, networks: tuple[Any, ...], ending: str) -> list[str]:
-    names = [f"network-{k:0{len(str(len(networks) - 1))}d}.{ending}" for k in range(len(networks))]
-    for name, net in zip(names, networks, strict=True):
-        lmc.save_network(net, folder / name)
-    return names
+def _judgement(result: Any) -> tuple[list[str], bool]:
+    """Return what is to be said of a result in which every run has diverged, and whether it is one."""
+    if not result.diverged.all():
+        return [], False
+    rate = result.learning_rates[0] if isinstance(result, lmc.TrainingResult) else result.learning_rate
+    return [f"all {len(result.diverged)} runs diverged, at learning rate {rate:g}: a lower one may not"], True
 
 
 def _paths(options: argparse.Namespace, names: list[str]) -> list[str]:
@@ -130,7 +136,8 @@ def declare(commands: Any) -> None:
         "  lmctheory train --teacher T.npz --width 16 --learning-rate 0.05 --loss-tol 1e-8 --out networks\n"
         "  lmctheory train --data digits --width 64 --out networks\n"
         "  lmctheory train --mnist FOLDER --width 256,256 --solver adam --max-epochs 30 --out networks\n\n"
-        "The folder must be new or empty; it appears when all runs have ended.",
+        "The folder must be new or empty; a new one appears when all runs have ended. After an interrupt, by Ctrl-C, SIGTERM or\n"
+        "SIGHUP, it holds the runs that had been finished. The exit status is 1 if all runs diverged.",
     )
     sub.add_argument("--teacher", metavar="T", help="the target network")
     skipped_arrays(sub)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray, Rng
-from lmctheory._parallel import map_threads, thread_count
+from lmctheory._parallel import finished_calls, keep_finished, map_threads, thread_count
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
 from lmctheory.networks import TwoLayerNet
 from lmctheory.objectives import PopulationLoss
@@ -221,9 +221,14 @@ def train(
     converged = np.array([ending.behaviour == "converged" for ending in endings])
     reports: list[Polish | None] = []
     if polish:
-        polished = map_threads(
-            lambda k, _: (networks[k], None) if diverged[k] else polish_network(networks[k], teacher), len(networks)
-        )
+        try:
+            polished = map_threads(
+                lambda k, _: (networks[k], None) if diverged[k] else polish_network(networks[k], teacher), len(networks)
+            )
+        except KeyboardInterrupt as interrupt:  # descent has ended: what is not polished is worth keeping too
+            done = {k: dataclasses.replace(endings[k], network=net) for k, (net, _) in finished_calls(interrupt).items()}
+            keep_finished(interrupt, dict(enumerate(endings)) | done)
+            raise
         networks, reports = [net for net, _ in polished], [report for _, report in polished]
         measurements = [measure(net, loss, None, train_output=False, mask=None) for net in networks]
         converged |= [report is not None and report.success for report in reports]

@@ -20,10 +20,16 @@ PIPE_WIDTH = 132
 COLOURS = {Verdict.SUPPORTED: "green", Verdict.REFUTED: "red", Verdict.INCONCLUSIVE: "yellow"}
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave a reader that has gone to the command line; Rich would end the process with status 1."""
+        raise  # noqa: PLE0704  # called where the error is handled
+
+
 def console(*, error: bool = False) -> Console:
     """Return a console for standard output or standard error; a pipe gets a fixed width."""
     stream = sys.stderr if error else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else PIPE_WIDTH, highlight=False)
+    return _Console(file=stream, width=None if stream.isatty() else PIPE_WIDTH, highlight=False)
 
 
 def verdict_table(rows: Sequence[Row]) -> Table:

@@ -87,7 +87,7 @@ def read_results(folder: Path) -> list[Saved]:
         raise InvalidInputError(f"{folder} is not a results folder (it holds no claims/*.json): python -m validation makes one")
     summary = folder / "summary.json"
     try:
-        last = [row["name"] for row in read_json(summary)["claims"]] if summary.exists() else []
+        last = [row["name"] for row in read_json(summary, allow_nan=True)["claims"]] if summary.exists() else []
     except (LookupError, TypeError) as error:
         raise InvalidInputError(f"{summary} is not a summary of the study") from error
     order = {name: position for position, name in enumerate(last)}
@@ -95,7 +95,7 @@ def read_results(folder: Path) -> list[Saved]:
 
 
 def _saved(path: Path) -> Saved:
-    content = read_json(path)
+    content = read_json(path, allow_nan=True)
     try:
         saved = Saved(**{key: dict(content[key]) for key in ("provenance", "claim", "data")})
         complete = saved.claim.keys() >= _ROW_KEYS and saved.provenance.keys() >= _PROVENANCE_KEYS
