@@ -170,6 +170,7 @@ def test_lazy_public_names_count_as_imports_of_their_modules(user):
     assert not parts & {"lmctheory.plotting", "lmctheory.rates", "lmctheory.training.descent"}
     assert found.parts["numpy"] == np.__version__
     assert all(name.startswith("user_") for name in found.modules)
+    assert not found.imported
     assert len(found.modules) == 2
     assert found.code != fingerprint(user.function("broken")).code
 

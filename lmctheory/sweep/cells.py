@@ -7,19 +7,20 @@ import os
 import threading
 import time
 import traceback
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import copy_context
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-import cloudpickle
 import numpy as np
 
 from lmctheory import _checks
 from lmctheory._parallel import blas
 from lmctheory.errors import InvalidInputError
+from lmctheory.sweep.packing import unpack
 
+_TOKEN = uuid.uuid4().hex
 STORED_KINDS = "biufcU"  # of arrays: booleans, numbers, strings
 LONGEST_ERROR = 100_000  # characters of a traceback that are kept
 EXACT: tuple[tuple[type, Callable[[Any], Any]], ...] = (
@@ -37,25 +38,31 @@ class Ending(NamedTuple):
     seconds: float
 
 
-def run_cell(payload: bytes, seed: int, cell: dict[str, Any], home: int) -> Ending:
-    """Run a cell; in a process other than `home`, the number of the main one, with one thread.
+def run_cell(payload: bytes, seed: int, cell: dict[str, Any], home: str) -> Ending:
+    """Run a cell; in a process other than `home`, that of the study, with one thread.
 
     Nothing that the cell raises leaves this function, and its working directory and its settings of NumPy are not those of
     the cells after it.
     """
     started = time.perf_counter()
-    if os.getpid() != home:
+    at_home = this_process() == home
+    if not at_home:
         _use_one_thread()
     folder = _working_directory()
     result, error = None, ""
     try:
-        result = _check_result(copy_context().run(_unpack(payload), seed, **cell), cell)
+        result = _check_result(copy_context().run(unpack(payload, at_home), seed, **cell), cell)
     except BaseException as problem:
         error = describe_error(problem)
     if folder is not None and _working_directory() != folder:
         with suppress(OSError):
             os.chdir(folder)
     return Ending(result, error, time.perf_counter() - started)
+
+
+def this_process() -> str:
+    """Return what tells this process from all others, also of other computers."""
+    return f"{_TOKEN}-{os.getpid()}"
 
 
 def describe_error(error: BaseException) -> str:
@@ -83,12 +90,6 @@ def _working_directory() -> str | None:
         return os.getcwd()
     except OSError:
         return None
-
-
-@lru_cache(maxsize=8)
-def _unpack(payload: bytes) -> Callable[..., Any]:
-    function: Callable[..., Any] = cloudpickle.loads(payload)
-    return function
 
 
 def _check_result(result: Any, cell: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,13 +39,17 @@ class Digester:
     ----------
     parts : dict
         Name of each function, class, global, library module and package reached -> hashes of what it is by itself.
-    modules : set of str
-        The user's own modules that were reached.
+    modules : dict
+        The user's own modules that were reached -> the names reached in each, or None for all.
+    imported : set of str
+        Those of them that functions import when they run.
     """
 
     def __init__(self) -> None:
         self.parts: dict[str, set[str]] = {}
-        self.modules: set[str] = set()
+        self.modules: dict[str, set[str] | None] = {}
+        self.imported: set[str] = set()
+        self._main = "__main__"  # the name of the script
         self._done: dict[int, bytes] = {}
         self._open: dict[int, int] = {}
         self._alive: list[Any] = []  # so that no two objects have one id
@@ -82,6 +86,12 @@ class Digester:
     def note(self, label: str, digest: bytes | str) -> None:
         """Note a part."""
         self.parts.setdefault(label, set()).add(digest if isinstance(digest, str) else digest.hex()[:16])
+
+    def reach(self, module: str, *names: str) -> None:
+        """Note that these names of a module of the user's own are reached."""
+        reached = self.modules.setdefault(module, set())
+        if reached is not None:
+            reached.update(names)
 
     @contextmanager
     def at(self, where: str) -> Iterator[None]:
@@ -174,7 +184,7 @@ class Digester:
         name = value.__name__
         if (whose := owner(name, getattr(value, "__file__", None))) != "user":
             return self.known(whose, name, "")
-        self.modules.add(name)
+        self.modules[name] = None
         if (extension := self._extension(name)) is not None:
             return extension
         held = {key: item for key, item in vars(value).items() if not (key.startswith("__") and key.endswith("__"))}
@@ -257,8 +267,10 @@ class Digester:
                     f"must have source code that can be read and is what runs, got {value!r} of {code.co_filename}; "
                     "define it in a file, and import it again after a change of the file"
                 )
-            if module in sys.modules and module != "__main__":
-                self.modules.add(module)
+            if module == "__main__":
+                self._main = module_label(value.__globals__)
+            elif module in sys.modules:
+                self.reach(module)
             carried = combine(source.text, *self._carried(value))
             self.note(label, carried)
             return combine("function", carried, *Names(self, value, source.node, label).digests())
@@ -280,10 +292,10 @@ class Digester:
             return self.known(whose, value.__module__, value.__qualname__)
         if (extension := self._extension(value.__module__)) is not None:
             return combine("class", value.__qualname__.encode(), extension)
-        module = sys.modules.get(value.__module__)
-        if module is not None and value.__module__ != "__main__":
-            self.modules.add(value.__module__)
-        label = f"{module_label(vars(module)) if module else value.__module__}.{value.__qualname__}"
+        if value.__module__ in sys.modules and value.__module__ != "__main__":
+            self.reach(value.__module__)
+        prefix = self._main if value.__module__ == "__main__" else value.__module__
+        label = f"{prefix}.{value.__qualname__}"
         with self.at(f"`{label}`"):
             bases = [self.digest(base) for base in (*value.__bases__, *([type(value)] if type(value) is not type else ()))]
             members = [
@@ -294,7 +306,8 @@ class Digester:
                 for name, member in sorted(_members(value).items())
             ]
         digests = [found for found, _ in members]
-        self.note(label, combine("class", *(found for found, is_code in members if not is_code)))
+        own = (found for found, is_code in members if not is_code)
+        self.note(label, combine("class", repr([base.__qualname__ for base in value.__bases__]).encode(), *own))
         return combine("class", value.__qualname__.rpartition(".")[2].encode(), *bases, *digests)
 
     def _instance(self, value: Any) -> bytes:
@@ -354,8 +367,8 @@ def _members(value: type) -> Mapping[str, Any]:
 
 
 def _is_generated(member: Any) -> bool:
-    function = inspect.unwrap(member) if isinstance(member, types.FunctionType) else None
-    return function is not None and function.__code__.co_filename.startswith(("<string>", "<attrs generated"))
+    function: Any = inspect.unwrap(getattr(member, "__func__", member)) if callable(member) else None
+    return isinstance(function, types.FunctionType) and function.__code__.co_filename.startswith(("<string>", "<attrs generated"))
 
 
 def _tensor(value: Any) -> Any:

@@ -17,10 +17,11 @@ from lmctheory._checks import FloatArray
 from lmctheory._parallel import blas
 from lmctheory._progress import Progress, show_progress
 from lmctheory.errors import InvalidInputError, StoreError
-from lmctheory.sweep.cells import Ending, describe_error, run_cell
-from lmctheory.sweep.executors import open_executor, pack
+from lmctheory.sweep.cells import Ending, describe_error, run_cell, this_process
+from lmctheory.sweep.executors import open_executor
 from lmctheory.sweep.interrupts import Interrupts, StudyInterrupted, say
 from lmctheory.sweep.keys import difference
+from lmctheory.sweep.packing import pack
 from lmctheory.sweep.store import Lease, LostArraysError, Store
 from lmctheory.sweep.study import Study
 
@@ -183,7 +184,7 @@ class _Run:
         return StudyInterrupted(line, self._interrupts.received)
 
     def _compute(self, waiting: deque[str], where: str | Executor, workers: int | None) -> None:
-        payload = pack(self._study.function, self._fingerprint.modules)
+        payload = pack(self._study.function, self._fingerprint)
         held: deque[str] = deque()
         while waiting or held:
             with ExitStack() as stack:
@@ -231,7 +232,7 @@ class _Run:
             if lease is Lease.OURS:
                 try:
                     with self._interrupts.allowed():  # here a serial executor runs the cell
-                        future = executor.submit(run_cell, payload, self._study.seed, self._cells[key], os.getpid())
+                        future = executor.submit(run_cell, payload, self._study.seed, self._cells[key], this_process())
                         running[future] = key
                 except BrokenExecutor:
                     waiting.appendleft(key)

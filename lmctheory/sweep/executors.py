@@ -10,7 +10,6 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from typing import Any
 
-import cloudpickle
 from loky import get_reusable_executor
 
 from lmctheory import _checks
@@ -79,31 +78,6 @@ def _dask(address: str) -> Iterator[tuple[Executor, int]]:
         raise SchedulerError(f"no Dask scheduler answers at {address} within {CONNECT_SECONDS} s ({error})") from None
     with client:
         yield client.get_executor(pure=False), max(1, sum(client.nthreads().values()))
-
-
-def pack(function: Callable[..., Any], modules: tuple[str, ...]) -> bytes:
-    """Pickle `function` so that it runs wherever this library is installed; the user's own `modules` travel by value.
-
-    Raises
-    ------
-    InvalidInputError
-        If it, or something in these modules, cannot be pickled.
-    """
-    travelling = [importlib.import_module(name) for name in modules]
-    for module in travelling:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        payload: bytes = cloudpickle.dumps(function)
-    except Exception as error:
-        held = f" with the modules {', '.join(modules)}" if modules else ""
-        why = f"{type(error).__name__}: {error}"
-        raise InvalidInputError(
-            f"function must be one that can be sent to where cells run, got {function!r}{held} ({why})"
-        ) from error
-    finally:
-        for module in travelling:
-            cloudpickle.unregister_pickle_by_value(module)
-    return payload
 
 
 def _become_worker() -> None:

@@ -23,13 +23,17 @@ class Fingerprint:
         Hash of the function and of all that it reaches.
     parts : dict
         Name of each function, class, global, module of this library and installed package reached -> its own hash or version.
-    modules : tuple of str
-        The user's own modules among them, which must travel to workers that have this library but not the user's code.
+    modules : dict
+        The user's own modules among them, which must travel to workers that have this library but not the user's code
+        -> the names reached in each, or None for all.
+    imported : frozenset of str
+        Those of these modules that functions import when they run.
     """
 
     code: str
     parts: Mapping[str, str]
-    modules: tuple[str, ...]
+    modules: Mapping[str, frozenset[str] | None]
+    imported: frozenset[str]
 
 
 def fingerprint(function: Callable[..., Any]) -> Fingerprint:
@@ -51,7 +55,8 @@ def fingerprint(function: Callable[..., Any]) -> Fingerprint:
     with _deep_recursion():
         code = digester.digest(function)
     parts = {name: "+".join(sorted(hashes)) for name, hashes in sorted(digester.parts.items())}
-    return Fingerprint(code.hex()[:16], parts, tuple(sorted(digester.modules)))
+    modules = {name: None if reached is None else frozenset(reached) for name, reached in sorted(digester.modules.items())}
+    return Fingerprint(code.hex()[:16], parts, modules, frozenset(digester.imported))
 
 
 def difference(before: Mapping[str, str], now: Mapping[str, str]) -> str:

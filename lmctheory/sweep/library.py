@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from lmctheory.sweep.sources import normal_form, read_source
+from lmctheory.sweep.sources import normal_form, parse, read_source
 
 LIBRARY = "lmctheory"
 Owner: TypeAlias = Literal["library", "python", "package", "user"]
@@ -28,6 +28,8 @@ def owner(module: str, file: str | None = None) -> Owner:
     top = module.partition(".")[0]
     if top == LIBRARY:
         return "library"
+    if module == "__main__" and file is None:  # under a profiler, the module of that name is the profiler's
+        return "user"
     file = file or getattr(sys.modules.get(module), "__file__", None) or getattr(sys.modules.get(top), "__file__", None)
     if file is None or file.startswith("<frozen"):
         return "python" if top in sys.stdlib_module_names else "package" if version(top) else "user"
@@ -97,7 +99,7 @@ def _file(name: str) -> Path | None:
 @lru_cache(maxsize=1024)
 def _module(name: str, path: Path, stamp: tuple[int, int]) -> tuple[str, tuple[str, ...]]:
     """The hash of a source file and the modules that it imports."""
-    tree = ast.parse(read_source(path))
+    tree = parse(read_source(path))
     imports = tuple(_imports(name if path.name == "__init__.py" else name.rpartition(".")[0], tree))
     return hashlib.sha256(normal_form(tree).encode()).hexdigest()[:16], imports
 

@@ -85,8 +85,6 @@ class Names:
             found.append(Meaning(content(self._around[name]), f"{name} of {self._label}", f"the variable `{name}` around it"))
         elif name not in self._read or name in OF_THE_SYSTEM:
             pass
-        elif name == "__name__":
-            found.append(Meaning(module, "", ""))
         elif name in self._globals:
             value = os.path.abspath(self._globals[name]) if name == "__file__" else self._globals[name]
             found.append(Meaning(value, f"{module}.{name}", f"the global `{name}`"))
@@ -118,7 +116,7 @@ class Names:
                     label = f"{module_label(vars(value))}.{rest[0]}"
                     where = f"`{label}`"
                     if whose == "user":
-                        self._digester.modules.add(value.__name__)
+                        self._digester.reach(value.__name__, rest[0])
                     try:
                         value = getattr(value, rest[0])
                     except Exception:  # whatever a module does when it is asked for a name
@@ -163,12 +161,22 @@ class Names:
         module = self._module(name)
         if isinstance(module, Unseen):
             return module
+        if owner(name, getattr(module, "__file__", None)) == "user":
+            self._reach_import(name, found.member)
         if found.member is None:
             return module if found.whole else sys.modules.get(name.partition(".")[0], module)
         try:
             return getattr(module, found.member)
         except Exception:  # whatever a module does when it is asked for a name
             return self._module(f"{name}.{found.member}")
+
+    def _reach_import(self, name: str, member: str | None) -> None:
+        """Note an import that is carried out when the function runs, and the packages that it goes through."""
+        self._digester.imported.add(name)
+        self._digester.reach(name, *filter(None, [member]))
+        package, _, last = name.rpartition(".")
+        if package:
+            self._reach_import(package, last)
 
     def _module(self, name: str) -> Any:
         """The module; packages that are not imported yet need not be, since their version says all."""

@@ -43,6 +43,14 @@ def read_source(path: str | os.PathLike[str]) -> str:
         return file.read()
 
 
+def parse(text: str) -> ast.Module:
+    """Return the syntax tree of a source text."""
+    try:
+        return ast.parse(text)
+    except SystemError:  # a fault of Python's, when the garbage collector shows a warning, and parses its line, in between
+        return ast.parse(text)
+
+
 def find_source(function: FunctionType) -> Source | None:
     """Return the source of `function`, or None if there is none, or none that fits.
 
@@ -94,7 +102,7 @@ class _Index:
 
 @lru_cache(maxsize=256)
 def _index(text: str, flags: int) -> _Index:
-    tree = ast.parse(text)
+    tree = parse(text)
     found: dict[Any, list[CodeType]] = {}
     queue = [compile(text, "<source>", "exec", flags=flags, dont_inherit=True, optimize=sys.flags.optimize)]
     while queue:
