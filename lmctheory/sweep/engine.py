@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections import Counter, deque
+from collections import deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from lmctheory.errors import InvalidInputError, StoreError
 from lmctheory.sweep.cells import Ending, describe_error, run_cell, this_process
 from lmctheory.sweep.executors import open_executor
 from lmctheory.sweep.interrupts import Interrupts, StudyInterrupted, say
-from lmctheory.sweep.keys import difference
+from lmctheory.sweep.keys import as_words, difference
 from lmctheory.sweep.packing import pack
 from lmctheory.sweep.store import Lease, LostArraysError, Store
 from lmctheory.sweep.study import Study
@@ -309,16 +309,18 @@ class _Run:
         if self._lost:
             say(f"{self._study.name}: arrays in {self._store.folder} are damaged or gone: {_again(len(self._lost))}")
         wanted = {_identity(self._cells[key]) for key in missing if key not in self._lost}
-        others = {}  # cells in the database that differ in their code alone; of several codes, the last
+        others: dict[str, set[str]] = {}  # code -> cells in the database that differ from missing ones in it alone
         for cell, code in self._store.others(self._study.name, self._study.seed, self._code):
             if (identity := _identity(cell)) in wanted:
-                others[identity] = code
-        for code, count in Counter(others.values()).items():
-            before = self._store.parts(code)
-            if before:
-                say(f"{difference(before, self._fingerprint.parts)} changed: {_again(count)}")
-            else:
-                say(f"results of an earlier version are kept, but not all that they depend on is known: {_again(count)}")
+                others.setdefault(code, set()).add(identity)
+        changes = {code: difference(self._store.parts(code), self._fingerprint.parts) for code in others}
+        for code in sorted(others, key=lambda code: len(changes[code])):  # each cell is compared with the code that is nearest
+            again = others[code] & wanted
+            wanted -= again
+            if again and self._store.parts(code):
+                say(f"{as_words(changes[code])} changed: {_again(len(again))}")
+            elif again:
+                say(f"results of an earlier version are kept, but not all that they depend on is known: {_again(len(again))}")
 
     def _report(self) -> None:
         if self._progress:

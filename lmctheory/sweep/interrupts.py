@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any
@@ -74,14 +74,10 @@ class Interrupts:
         before, again = self._before[number], self.received
         self.received = number
         if callable(before) and before is not signal.default_int_handler:
-            self._ask(before, number, frame)
-        if self._open or again:  # whoever asks twice does not want to wait
+            before(number, frame)  # decides: what it does not turn into an exception does not stop the study
+            self.received = again
+        elif self._open or again:  # whoever asks twice does not want to wait
             raise KeyboardInterrupt
-
-    def _ask(self, before: Callable[..., Any], number: int, frame: FrameType | None) -> None:
-        """Whoever has set a handler decides: an interrupt that it does not turn into an exception does not stop the study."""
-        before(number, frame)
-        self.received = 0
 
 
 def say(line: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -59,10 +59,14 @@ def fingerprint(function: Callable[..., Any]) -> Fingerprint:
     return Fingerprint(code.hex()[:16], parts, modules, frozenset(digester.imported))
 
 
-def difference(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """Return the names of the parts that are not the same, as words."""
-    names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
-    shown = names if len(names) <= NAMES_SHOWN else [*names[: NAMES_SHOWN - 1], f"{len(names) - NAMES_SHOWN + 1} more"]
+def difference(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return the names of the parts that are not the same."""
+    return sorted(name for name in {**now, **before} if before.get(name) != now.get(name))
+
+
+def as_words(names: Sequence[str]) -> str:
+    """Return the first of the names in a list of words; none at all means that parts are only put together in another way."""
+    shown = list(names) if len(names) <= NAMES_SHOWN else [*names[: NAMES_SHOWN - 1], f"{len(names) - NAMES_SHOWN + 1} more"]
     return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]])) or "the function"
 
 
