@@ -1,4 +1,4 @@
-"""The key of a cell holds all that its function reaches, and nothing else: edits of a project that change it, and edits that do not."""
+"""The key of a cell holds all that its function reaches, and nothing else: edits that change it, and edits that do not."""
 
 import importlib
 import sys
@@ -141,7 +141,8 @@ PROJECT = {
             total += slow(x) + cached(x) + compiled(float(x)) + even(4) + chosen(x) + Model().half + Model.double(x)
             total += SETTINGS.total() + TABLE["a"] + len(NAMES) + WEIGHTS.sum() + OPTIONS.depth + Colour.RED.value
             rows = [even(k) for k in range(3)]
-            return {"total": total, "level": LEVEL, "rows": rows, "fast": fast is None, "floor": lmc.orthonormal_teacher(2, 3).width}
+            width = lmc.orthonormal_teacher(2, 3).width
+            return {"total": total, "level": LEVEL, "rows": rows, "fast": fast is None, "width": width}
 
 
         def plot(x):
@@ -199,7 +200,7 @@ def write(folder, files):
 
 
 @pytest.fixture
-def load(tmp_path, monkeypatch, request):
+def load(tmp_path, monkeypatch):
     """``load(files)`` imports the module ``study`` of a project made of files, each time from a folder of its own."""
     count = iter(range(99))
     before = set(sys.modules)
@@ -215,8 +216,8 @@ def load(tmp_path, monkeypatch, request):
         importlib.invalidate_caches()
         return importlib.import_module("study")
 
-    request.addfinalizer(forget)
-    return load
+    yield load
+    forget()
 
 
 def edited(file, old, new):
@@ -280,6 +281,7 @@ MUST = [
     ("pkg/scales.py", "1.5", "2.5"),
     ("pkg/local.py", "x - 1", "x - 2"),
 ]
+G, OFFSET = "def g(x):\n    return x\n\n", "def offset(x):\n    return x + 1\n\n"
 MUST_NOT = [
     ("study.py", "A label", "Another label"),
     ("study.py", 'title="A title"', 'title="Another"'),
@@ -310,7 +312,7 @@ MUST_NOT = [
     ("helper.py", "A helper", "Another helper"),
     ("helper.py", "def unused(x):\n    return x", "def unused(x):\n    return 5 * x"),
     ("helper.py", "FACTOR = 10", "UNUSED = 3\nFACTOR = 5 + 5"),
-    ("helper.py", "def g(x):\n    return x\n\ndef offset(x):\n    return x + 1\n", "def offset(x):\n    return x + 1\n\ndef g(x):\n    return x\n"),
+    ("helper.py", G + OFFSET, OFFSET + G),
     ("pkg/tools.py", "from types import", "import json\nfrom types import"),
     ("pkg/local.py", "def never(x):\n    return x", "def never(x):\n    return 7 * x"),
     ("pkg/__init__.py", "", "version = 3\n"),

@@ -22,6 +22,7 @@ import tempfile
 import textwrap
 import threading
 import types
+import warnings
 import weakref
 import zipfile
 from dataclasses import dataclass
@@ -95,21 +96,24 @@ def values():
     longer = [1, 2]
     longer.append(longer)
     return [
-        None, True, False, 0, 1, -1, 2**200, -(2**200), 0.0, -0.0, 1.0, float("nan"), float("inf"), 1j, -0j, "", "a", "1", "\udc80",
-        b"", b"a", bytearray(b"a"), ..., (), (1,), (1, 2), ((1,), 2), [], [1], [1, 2], [[1], 2], {}, {1: 2}, {2: 1}, {"a": 1, "b": 2},
-        {"b": 2, "a": 1}, set(), {1}, {1, "b"}, frozenset(), frozenset({1}), {(1, 2), (2, 1)}, range(3), range(4), slice(1, 2),
-        np.arange(3), np.arange(3.0), np.arange(3, dtype=np.int32), np.arange(4).reshape(2, 2), np.arange(4), np.array(3), np.int64(3),
-        np.float32(3), np.array(["a", "b"]), np.array([1, None], dtype=object), np.array([-0.0]), np.array([0.0]), np.dtype("f4"),
+        None, True, False, 0, 1, -1, 2**200, -(2**200), 0.0, -0.0, 1.0, float("nan"), float("inf"), 1j, -0j, "", "a", "1",
+        "\udc80", b"", b"a", bytearray(b"a"), ..., (), (1,), (1, 2), ((1,), 2), [], [1], [1, 2], [[1], 2], {}, {1: 2},
+        {2: 1}, {"a": 1, "b": 2}, {"b": 2, "a": 1}, set(), {1}, {1, "b"}, frozenset(), frozenset({1}), {(1, 2), (2, 1)},
+        range(3), range(4), slice(1, 2), np.arange(3), np.arange(3.0), np.arange(3, dtype=np.int32),
+        np.arange(4).reshape(2, 2), np.arange(4), np.array(3), np.int64(3), np.float32(3), np.array(["a", "b"]),
+        np.array([1, None], dtype=object), np.array([-0.0]), np.array([0.0]), np.dtype("f4"),
         np.zeros(2, [("a", "i4"), ("b", "f8")]), np.ones(2, [("a", "i4"), ("b", "f8")]), np.ma.masked_equal([1, 2], 1),
-        np.ma.masked_equal([1, 2], 2), np.longdouble(1) / 3, np.datetime64("2020-01-01"), np.random.default_rng(1), np.random.default_rng(2),
-        np.random.RandomState(1), np.random.SeedSequence(3), random.Random(1), pathlib.PurePosixPath("a"), pathlib.PurePosixPath("b"),
-        datetime.date(2020, 1, 1), datetime.datetime(2020, 1, 1), datetime.timedelta(1), fractions.Fraction(1, 3), re.compile("a"),
-        re.compile("a", re.I), collections.deque([1]), collections.OrderedDict(a=1), collections.Counter("ab"), collections.defaultdict(list),
-        Slots(1, 2), Slots(1, 3), Custom(1), Custom(2), Numbers([1]), Level.LOW, Level.HIGH, Level, Point(1.0, [2]), Point(1.0, [3]), Point,
-        Pair(1, 2), Pair(2, 1), types.SimpleNamespace(a=1), types.MappingProxyType({1: 3}), functools.partial(pow, 2), functools.partial(pow, 3),
-        functools.partial(pow, exp=2), np.sin, np.cos, np.linalg.norm, len, [].append, [1].append, str.upper, Slots(1, 2).__init__, loop, longer,
-        np, os, lmc, lmc.barrier, lmc.orthonormal_teacher(2, 3), lmc.orthonormal_teacher(3, 3), print, sys.stderr, int, float, random.random,
-        np.random.rand, ValueError("a"), ValueError("b"), memoryview(b"a"), list[int],
+        np.ma.masked_equal([1, 2], 2), np.longdouble(1) / 3, np.datetime64("2020-01-01"), np.random.default_rng(1),
+        np.random.default_rng(2), np.random.RandomState(1), np.random.SeedSequence(3), random.Random(1),
+        pathlib.PurePosixPath("a"), pathlib.PurePosixPath("b"), datetime.date(2020, 1, 1), datetime.datetime(2020, 1, 1),
+        datetime.timedelta(1), fractions.Fraction(1, 3), re.compile("a"), re.compile("a", re.I), collections.deque([1]),
+        collections.OrderedDict(a=1), collections.Counter("ab"), collections.defaultdict(list), Slots(1, 2), Slots(1, 3),
+        Custom(1), Custom(2), Numbers([1]), Level.LOW, Level.HIGH, Level, Point(1.0, [2]), Point(1.0, [3]), Point,
+        Pair(1, 2), Pair(2, 1), types.SimpleNamespace(a=1), types.MappingProxyType({1: 3}), functools.partial(pow, 2),
+        functools.partial(pow, 3), functools.partial(pow, exp=2), np.sin, np.cos, np.linalg.norm, len, [].append, [1].append,
+        str.upper, Slots(1, 2).__init__, loop, longer, np, os, lmc, lmc.barrier, lmc.orthonormal_teacher(2, 3),
+        lmc.orthonormal_teacher(3, 3), print, sys.stderr, int, float, random.random, np.random.rand, ValueError("a"),
+        ValueError("b"), memoryview(b"a"), list[int],
     ]  # fmt: skip
 
 
@@ -210,7 +214,7 @@ def generated(k):
 
 
 def in_memory(k):
-    source = "def function(seed, x):\n    return {'v': %d * x}\n" % k
+    source = f"def function(seed, x):\n    return {{'v': {k} * x}}\n"
     namespace = {"__name__": "made"}
     name = f"<made {k}>"
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
@@ -303,8 +307,6 @@ def things():
 
 
 def test_what_has_no_value_is_refused_by_its_name_and_type():
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         for kind, thing in things():
@@ -571,6 +573,18 @@ def test_a_changed_helper_is_seen_however_a_study_is_run(layout, way):
     assert done.stdout.split()[1] == "2"
     assert int(done.stdout.split()[2]) == int(first[2]) + 89
     assert done.stderr.splitlines() == [f"{'pkg.' if 'pkg.study' in way else ''}helper.h changed: 2 cells are computed again"]
+
+
+def test_whatever_python_and_its_packages_make_is_hashed_and_sent_alike_in_every_process(tmp_path):
+    zoo = str(pathlib.Path(__file__).with_name("sweep_zoo.py"))
+    found = []
+    for seed, executor in (("1", "processes"), ("2", "serial")):
+        variables = os.environ | {"PYTHONPATH": ROOT, "PYTHONHASHSEED": seed}
+        command = [sys.executable, zoo, str(tmp_path), executor]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120)
+        found.append(done.stdout.split() or done.stderr)
+    assert found[0][1:] == ["2", "2", "[]"]
+    assert found[1] == [found[0][0], "0", "2", "[]"]
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,15 @@ import enum
 import functools
 import hashlib
 import inspect
+import random
 import sys
 import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
+
+import numpy as np
 
 from lmctheory.errors import InvalidInputError
 from lmctheory.sweep.library import library_modules, owner, public_names, version
@@ -314,8 +317,8 @@ class Digester:
         kind = type(value)
         if isinstance(value, enum.Enum):
             return combine("enum", self.digest(kind), self.digest(value.name), self.digest(value.value))
-        if value is sys.stdout or value is sys.stderr:
-            return combine("stream")
+        if any(value is one for one in (sys.stdout, sys.stderr, random._inst, np.random.mtrand._rand)):
+            return combine("of the process", kind.__name__.encode())  # whatever state they are in
         if (tensor := _tensor(value)) is not None:
             return combine("tensor", self.digest(kind), repr((value.dtype, str(value.device))).encode(), self.digest(tensor))
         try:

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import cloudpickle
@@ -79,7 +79,7 @@ def _load_copy(payload: bytes) -> Packed:
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Takes of the user's modules only what is reached, and caches without what they hold."""
+    """Takes of the user's modules only what is reached, and of what Python's own decorators make, what it is made from."""
 
     def __init__(self, file: io.BytesIO, reached: Mapping[str, frozenset[str] | None]) -> None:
         super().__init__(file)
@@ -94,7 +94,25 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return ModuleType, (obj.__name__,), state
         if isinstance(obj, functools._lru_cache_wrapper) and obj.__module__ in self._reached:
             return _cached, (obj.__wrapped__, *obj.cache_parameters().values())
+        if isinstance(obj, functools.cached_property):  # with a lock, before Python 3.12
+            return _cached_property, (obj.func, obj.attrname)
+        if isinstance(obj, FunctionType) and hasattr(obj, "registry") and hasattr(obj, "dispatch"):  # functools.singledispatch
+            return _dispatching, (obj.registry[object], [item for item in obj.registry.items() if item[0] is not object])
         return super().reducer_override(obj)
+
+
+def _cached_property(function: Callable[..., Any], name: str | None) -> functools.cached_property[Any]:
+    made: functools.cached_property[Any] = functools.cached_property(function)
+    if name is not None:
+        made.__set_name__(object, name)
+    return made
+
+
+def _dispatching(function: Callable[..., Any], implementations: list[tuple[type, Callable[..., Any]]]) -> Any:
+    made = functools.singledispatch(function)
+    for kind, implementation in implementations:
+        made.register(kind, implementation)
+    return made
 
 
 def _cached(function: Callable[..., Any], maxsize: int | None, typed: bool) -> Any:

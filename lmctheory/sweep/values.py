@@ -43,7 +43,7 @@ def container(value: Any, digest: Digest) -> bytes | None:
     if kind in (tuple, list):
         return combine(kind.__name__, *(digest(item, f"[{k}]") for k, item in enumerate(value)))
     if kind in (dict, MappingProxyType):  # with the order, which a function can see
-        return combine("dict", *(digest(part, f"[{key!r}]") for key, item in value.items() for part in (key, item)))
+        return combine(kind.__name__, *(digest(part, f"[{key!r}]") for key, item in value.items() for part in (key, item)))
     if isinstance(value, np.ndarray):
         return _array(value, digest)
     if isinstance(value, np.generic):
