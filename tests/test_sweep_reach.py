@@ -434,6 +434,24 @@ def test_imports_that_cannot_be_carried_out_count_by_what_there_is(project):
     assert code(project("if False:\n        import broken\n    return x", broken="print 1\n"))
 
 
+def test_imports_inside_a_function_find_their_modules_in_other_processes(tmp_path, monkeypatch):
+    package = tmp_path / "code" / "inside"
+    package.mkdir(parents=True)
+    write(package, __init__="", helpers="RATE = 2\n\ndef h(x):\n    return RATE * x\n", others="def g(x):\n    return x\n")
+    body = "    from . import helpers\n    from .helpers import h\n    import inside.others as more\n    import inside.others\n"
+    total = "helpers.h(x) + h(x) + more.g(x) + inside.others.g(x)"
+    write(package, study=f"def cell(seed, x):\n{body}    return {{'v': {total}}}\n")
+    run_study(Study("s", power, [{"base": 1, "exponent": 1}]), tmp_path / "first", workers=1, progress=None)  # starts a worker
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(str(package.parent))
+        study = Study("s", importlib.import_module("inside.study").cell, grid(x=[1, 2]))
+    found = run_study(study, tmp_path / "second", workers=1, progress=None)
+    assert not found.failures
+    assert [record["v"] for record in found.records] == [6, 12]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "inside"]:
+        del sys.modules[name]
+
+
 def test_a_file_that_changed_after_its_import_is_not_taken_for_what_runs(project, tmp_path):
     cell = project("return helper.h(x)")
     before = code(cell)

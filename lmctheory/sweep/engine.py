@@ -133,7 +133,9 @@ def run_study(
         with show_progress(study.name, len(study.cells)) if progress == "auto" else nullcontext(progress) as report:
             run = _Run(study, store, report, interrupts)
             try:
-                return run.complete(executor, workers)
+                result = run.complete(executor, workers)
+                interrupts.check()  # which may have come with the last cell
+                return result
             except KeyboardInterrupt:
                 if not interrupts.received:
                     raise

@@ -60,7 +60,6 @@ class Store:
         self.path = self.folder / "study.sqlite"
         self._owner = uuid.uuid4().hex
         self._host = socket.gethostname()
-        self._stack = ExitStack()
         self._stop = threading.Event()
         self._heart = threading.Thread(target=self._beat, daemon=True)
         with self._errors("written"):
@@ -69,10 +68,11 @@ class Store:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 if not self.path.exists():
                     self._create()
-        with self._errors("read"):
-            self._database = self._copy() if self.read_only else self.path
+        with self._errors("read"), ExitStack() as stack:
+            self._database = self._copy(stack) if self.read_only else self.path
             self._prepare()
             self._db = self._connect()
+            self._stack = stack.pop_all()
         self._heart.start()
 
     def __enter__(self) -> Store:
@@ -240,9 +240,9 @@ class Store:
         os.close(descriptor)
         return False
 
-    def _copy(self) -> Path:
+    def _copy(self, stack: ExitStack) -> Path:
         """Copy the database and what has not yet been merged into it to a place where it can be opened."""
-        folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="lmctheory-")))
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="lmctheory-")))
         for suffix in ("", "-wal"):
             source = Path(f"{self.path}{suffix}")
             if not suffix or source.exists():
