@@ -17,8 +17,8 @@ import pytest
 import lmctheory as lmc
 from lmctheory.errors import StoreError
 from lmctheory.sweep import Study, grid, run_study
-from lmctheory.sweep.code import dependencies, fingerprint, travelling_modules
-from lmctheory.sweep.store import Claim, Store
+from lmctheory.sweep.keys import fingerprint
+from lmctheory.sweep.store import Lease, Store
 
 CELLS = """
     import os, time
@@ -159,13 +159,20 @@ def test_seed_name_and_parameters_are_part_of_the_key(user):
 
 
 def test_lazy_public_names_count_as_imports_of_their_modules(user):
-    names = set(dependencies(user.function()))
-    assert {"lmctheory.objectives", "lmctheory.networks", "lmctheory.kernels", "lmctheory._compiled.population"} <= names
-    assert not names & {"lmctheory.plotting", "lmctheory.rates", "lmctheory.training.descent", "numpy"}
-    assert travelling_modules(user.function()) == [n for n in names if n.startswith("user_")] or set(
-        travelling_modules(user.function())
-    ) == {n for n in names if n.startswith("user_")}
-    assert fingerprint(user.function()) != fingerprint(user.function("broken"))
+    found = fingerprint(user.function())
+    parts = set(found.parts)
+    assert {
+        "lmctheory.objectives.population",
+        "lmctheory.networks",
+        "lmctheory.kernels",
+        "lmctheory._compiled.population",
+    } <= parts
+    assert not parts & {"lmctheory.plotting", "lmctheory.rates", "lmctheory.training.descent"}
+    assert found.parts["numpy"] == np.__version__
+    assert all(name.startswith("user_") for name in found.modules)
+    assert not found.imported
+    assert len(found.modules) == 2
+    assert found.code != fingerprint(user.function("broken")).code
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -228,7 +235,7 @@ def test_two_processes_share_a_study(user):
     assert user.logged() == list(range(8))
 
 
-def test_claims_of_the_dead_are_free_and_those_of_the_living_are_not(user):
+def test_leases_of_the_dead_are_free_and_those_of_the_living_are_not(user):
     child = subprocess.Popen(
         [sys.executable, "-c", f"""if True:
             import sys
@@ -240,11 +247,11 @@ def test_claims_of_the_dead_are_free_and_those_of_the_living_are_not(user):
     )  # fmt: skip
     assert child.stdout.readline().strip() == "ours"
     with Store(user.folder) as store:
-        assert store.claim("a") is Claim.HELD
-        assert store.claim("b") is Claim.OURS
+        assert store.claim("a") is Lease.HELD
+        assert store.claim("b") is Lease.OURS
         child.kill()
         child.wait()
-        assert store.claim("a") is Claim.OURS
+        assert store.claim("a") is Lease.OURS
     child.stdout.close()
     child.stdin.close()
 
@@ -278,11 +285,16 @@ def test_a_damaged_or_foreign_database_is_refused_and_left_alone(user, damage, m
     assert path.read_bytes() == before
 
 
-def test_lost_arrays_are_an_error_not_a_silent_recomputation(user):
-    run_study(user.study(), user.folder, executor="serial")
-    next((user.folder / "arrays").rglob("*.npz")).unlink()
-    with pytest.raises(StoreError, match="damaged or gone"):
-        run_study(user.study(), user.folder, executor="serial")
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:300])], ids=["gone", "cut"])
+def test_cells_whose_arrays_are_lost_are_computed_again_and_a_line_says_so(user, capsys, damage):
+    first = run_study(user.study(), user.folder, executor="serial", progress=None)
+    damage(next((user.folder / "arrays").rglob("*.npz")))
+    again = run_study(user.study(), user.folder, executor="serial", progress=None)
+    assert (again.computed, again.reused) == (1, 3)
+    assert bits(again) == bits(first)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"test: arrays in {user.folder} are damaged or gone: 1 cell is computed again"
+    assert run_study(user.study(), user.folder, executor="serial", progress=None).reused == 4
 
 
 def test_a_full_disk_keeps_what_is_finished_and_leaves_nothing_half_written(user, monkeypatch):
@@ -319,7 +331,20 @@ def test_an_unwritable_folder_is_named(tmp_path, user):
         (lambda f: Study("s", 5, [{}]), "function"),
         (lambda f: Study("s", f, []), "cells"),
         (lambda f: Study("s", f, [5]), r"cells\[0\]"),
-        (lambda f: Study("s", f, [{"k": np.int64(1)}]), r"cells\[0\]"),
+        (lambda f: Study("s", f, [{"k": np.arange(2)}]), r"cells\[0\]\['k'\]"),
+        (lambda f: Study("s", f, [{"k": 1j}]), r"cells\[0\]\['k'\]"),
+        (lambda f: Study("s", f, [{"k": 10**5000}]), r"cells\[0\]\['k'\]"),
+        (lambda f: Study("s", f, [{"seed": 1}]), r"cells\[0\] must map names other than 'seed'"),
+        (lambda f: Study("\udc80", f, [{}]), "name"),
+        (lambda f: Study("s", f, [{}], cost=3), "cost must be callable"),
+        (lambda f: grid(x=3), "x must be a sequence"),
+        (lambda f: grid(x="abc"), "x must be a sequence"),
+        (lambda f: grid(x=np.array(3)), "x must be a sequence"),
+        (lambda f: grid(x=[]), "x must be a sequence"),
+        (lambda f: grid(x=np.eye(2)), r"x\[0\] must be a number"),
+        (lambda f: run_study(Study("s", f, [{"k": 1}], cost=lambda c: -1), "nowhere"), "cost must return"),
+        (lambda f: run_study(Study("s", f, [{"k": 1}], cost=lambda c: float("nan")), "nowhere"), "cost must return"),
+        (lambda f: run_study(Study("s", f, [{"k": 1}], cost=lambda c: "1"), "nowhere"), "cost must return"),
         (lambda f: Study("s", f, [{"k": 1}], seed=-1), "seed"),
         (lambda f: run_study(Study("s", f, [{"k": 1}]), "nowhere", executor="magic"), "executor"),
         (lambda f: run_study(Study("s", f, [{"k": 1}]), "nowhere", workers=0), "workers"),
