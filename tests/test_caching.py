@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numba
+import numpy as np
 import pytest
 
 import lmctheory._compiled as package
@@ -74,8 +75,8 @@ def test_a_package_and_a_home_that_are_read_only(tmp_path):
     shutil.copytree(COMPILED.parent, tmp_path / "lmctheory", ignore=ignore)
     for path in (tmp_path / "lmctheory").rglob("*"):
         path.chmod(0o555 if path.is_dir() else 0o444)
-    code = "import numpy as np, lmctheory as lmc; lmc.TwoLayerNet(np.eye(2)).save('A.npz'); from lmctheory.cli import main; "
-    code += "raise SystemExit(main(['align', 'A.npz', 'A.npz']))"
+    np.savez(tmp_path / "A.npz", W=np.eye(2), a=np.ones(2))
+    code = "from lmctheory.cli import main; raise SystemExit(main(['align', 'A.npz', 'A.npz']))"
     unprivileged = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if os.geteuid() == 0 else []
     kept = {key: value for key, value in os.environ.items() if key not in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME")}
     environment = {**kept, "HOME": "/proc", "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
