@@ -69,9 +69,8 @@ def _descent(rng, width):
 
 @cache
 def _pool(M, m):
-    found = lmc.train(
-        lmc.orthonormal_teacher(M, M), m, learning_rate=0.25, rng=M * 100 + m, n_runs=12, max_steps=2000, polish=True
-    )
+    teacher = lmc.orthonormal_teacher(M, M)
+    found = lmc.train(teacher, m, learning_rate=0.25, rng=M * 100 + m, n_runs=12, max_steps=2000, polish=True)
     return tuple(found.networks)
 
 
