@@ -1,220 +1,28 @@
 """Forged certificates: honest ones of every kind in which something is changed, with a right digest and of the right form.
 
-`bases()` are the honest ones, `forge(bases, rng)` changes one, mostly so that it states more than is true. What a forged
+`forge(base, rng, judge)` changes a certificate of `honest.bases()`, mostly so that it states more than is true. What a forged
 certificate states is judged by `judging.Judge`.
 """
 
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import math
-import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import permutations
 from typing import Any
 
 import numpy as np
-import pairs
-from flint import arb, fmpq
-from judging import Judge, exact_network, permuted
-from truths import Point
+from flint import arb, ctx, fmpq
+from honest import Base, Body, fraction
+from judging import Judge
+from truths import PRECISION
 
-import lmctheory as lmc
-
-Body = dict[str, Any]
 Mutation = Callable[[Body, np.random.Generator, Judge], str]
 
 SHIFTS = (-(2.0**-20), -1e-3, 1e-9, 2.0**-30, 0.25, 0.5, 0.75, 1.5, 2.0, 4.0, 10.0, 1e3)
 CLOSENESS = (8, 20, 33, 52, 64, 100, 180, 300)  # bits to which an end of an interval is moved towards the truth, or past it
-
-
-@dataclass(frozen=True)
-class Base:
-    """An honest certificate; of barriers modulo permutation also those of other permutations."""
-
-    name: str
-    body: Body
-    others: tuple[Body, ...] = ()
-
-
-def with_digest(body: Body) -> Body:
-    """Return the document of the file."""
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    return {**body, "digest": hashlib.sha256(text.encode()).hexdigest()}
-
-
-def body_of(certificate: lmc.Certificate) -> Body:
-    """Return the document without its digest."""
-    return {key: value for key, value in json.loads(json.dumps(certificate.document())).items() if key != "digest"}
-
-
-# ---------------------------------------------------------------------------------------------------------------- honest bases
-
-
-def bases(per_family: int = 1) -> list[Base]:
-    """Return honest certificates of every kind."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return [*_pointwise(), *_barriers(per_family), *_modulo(per_family), *_minima(), *planted()]
-
-
-def _pointwise() -> Iterator[Base]:
-    for name, net, teacher in _networks():
-        for certify in (lmc.certify_loss, lmc.certify_gradient, lmc.certify_hessian):
-            for digits in (5, 30):
-                found = certify(net, teacher, digits)
-                yield Base(f"{found.kind} of {name}", body_of(found))
-
-
-def _networks() -> Iterator[tuple[str, lmc.TwoLayerNet, lmc.TwoLayerNet]]:
-    rng = np.random.default_rng(0)
-    line = lmc.TwoLayerNet([[1.0], [-0.75]], [1.0, 0.5])
-    plane = lmc.orthonormal_teacher(2, 2)
-    yield "one neuron on a line", lmc.TwoLayerNet([[0.7]], [1.3]), line
-    yield "a line with a zero neuron", lmc.TwoLayerNet([[0.7], [0.0], [-1.25]], [1.3, -2.0, 0.5]), line
-    yield "the teacher on a line", lmc.TwoLayerNet([[0.5], [-0.75], [0.5]], [1.0, 0.5, 1.0]), line
-    yield "random neurons", lmc.TwoLayerNet(rng.normal(size=(2, 2)), rng.normal(size=2)), plane
-    yield "a crowded teacher", lmc.TwoLayerNet(rng.normal(size=(1, 2))), lmc.TwoLayerNet(rng.normal(size=(3, 2)))
-    yield "an exact minimum", lmc.TwoLayerNet([[0.5, 0.0], [0.0, 1.0], [0.5, 0.0]]), plane
-    yield "a minimum up to rounding", lmc.TwoLayerNet([[0.1, 0.0], [0.0, 1.0], [0.9, 0.0]]), plane
-    yield "equal and opposite neurons", lmc.TwoLayerNet([[0.3, 0.4], [0.3, 0.4], [-0.3, -0.4]], [1.0, -0.5, 2.0]), plane
-    yield "neurons of 1e-16 radians", lmc.TwoLayerNet([[1.0, 1.0], [1.0, 1.0 + 2**-52]], [1.0, 1.5]), plane
-    yield "huge and tiny neurons", lmc.TwoLayerNet([[1e100, 2e99], [3e-120, 1e-120]], [1e-100, 1e110]), plane
-
-
-def _barriers(per_family: int) -> Iterator[Base]:
-    for family in pairs.FAMILIES:
-        found = 0
-        for seed in range(1000, 1040):  # half of them with a positive barrier
-            pair = pairs.draw(family, seed, 2 + seed % 2)
-            certificate = lmc.certify_barrier(*pair, np.random.default_rng(seed).permutation(pair.net_a.width))
-            if (certificate.height.lower > 0 or found % 2) and certificate.is_tight and len(certificate.cells) < 60:
-                found += 1
-                yield Base(f"barrier {family} {seed}", body_of(certificate))
-            if found == 2 * per_family:
-                break
-
-
-def _modulo(per_family: int) -> Iterator[Base]:
-    for family in pairs.FAMILIES:
-        found = 0
-        for seed in range(2000, 2040):
-            pair = pairs.draw(family, seed, 2 + seed % 2)
-            certificate = lmc.certify_barrier_modulo_permutation(*pair)
-            if (certificate.height.lower > 0 or seed > 2030 or family == "zero") and certificate.is_tight:
-                found += 1
-                others = tuple(
-                    {key: value for key, value in body_of(lmc.certify_barrier(*pair, p)).items() if key not in HEADER}
-                    for p in permutations(range(pair.net_a.width))
-                )
-                yield Base(f"modulo {family} {seed}", body_of(certificate), others)
-            if found == per_family:
-                break
-
-
-def _minima() -> Iterator[Base]:
-    for m, M, d in ((1, 2, 2), (1, 3, 3), (2, 3, 3)):
-        teacher = lmc.orthonormal_teacher(M, d)
-        net = lmc.train(teacher, width=m, learning_rate=0.3, rng=0, polish=True).networks[0]
-        yield Base(f"minimum {m} {M} {d}", body_of(lmc.certify_local_minimum(net, teacher)))
-    line = lmc.TwoLayerNet([[1.0], [-1.0]])
-    yield Base("minimum on a line", body_of(lmc.certify_local_minimum(lmc.TwoLayerNet([[1.0]]), line)))
-
-
-def spurious() -> Base:
-    """Return the spurious minimum of eight neurons, which takes a second to find and more to judge."""
-    teacher = lmc.orthonormal_teacher(8, 8)
-    net = lmc.train(teacher, width=8, learning_rate=1 / 8, rng=2, polish=True).networks[0]
-    return Base("spurious minimum", body_of(lmc.certify_local_minimum(net, teacher)))
-
-
-HEADER = ("format", "version", "kind")
-
-
-def planted() -> list[Base]:
-    """Return forgeries found by thought, each of which states what is false."""
-    return [*_swapped_signs(), *_strips(), *_integers()]
-
-
-def _swapped_signs() -> Iterator[Base]:
-    """B is A with neurons exchanged: the barrier modulo permutation is 0, and a file states that of the identity."""
-    rng = np.random.default_rng(3)
-    nets = [lmc.TwoLayerNet([[1.0], [-1.0]]), lmc.TwoLayerNet([[0.5], [-1.25]], [2.0, 0.5])]
-    nets += [lmc.TwoLayerNet(rng.integers(-8, 9, (3, 1)) / 8 + 1 / 16, rng.integers(1, 9, 3) / 8) for _ in range(3)]
-    for k, net in enumerate(nets):
-        other = net.permute(np.roll(np.arange(net.width), 1))
-        best = lmc.certify_barrier(net, other, net)
-        if best.height.lower == 0:
-            continue
-        for positions in ([0.5], [best.position], [0.5, 0.25, best.position]):
-            yield Base(f"planted exchange {k}", _modulo_body(body_of(best), best.height.lower, best.height.upper, positions))
-
-
-def _modulo_body(best: Body, lower: Fraction, upper: Fraction, positions: list[float]) -> Body:
-    return {
-        "format": "lmctheory certificate", "version": 1, "kind": "modulo-permutation",
-        "best": {key: value for key, value in best.items() if key not in HEADER}, "rtol": (1e-6).hex(),
-        "positions": [t.hex() for t in positions], "is_tight": lower >= upper * (1 - Fraction(1e-6)),
-        "height": [str((lower + upper) / 2), str((upper - lower) / 2)],
-    }  # fmt: skip
-
-
-def _integers() -> Iterator[Base]:
-    """Lower ends for which a cost is a whole number of units to 1000 bits: enclosures of it can be rounded to either side."""
-    for seed in range(6):
-        rng = np.random.default_rng(seed)
-        m = 2 + seed % 2
-        a, b = (lmc.TwoLayerNet(rng.normal(size=(m, 2)), rng.choice([-1.0, 1.0], m)) for _ in range(2))
-        teacher = lmc.TwoLayerNet(0.1 * np.eye(2))
-        found = [lmc.certify_barrier(a, b, teacher, p) for p in permutations(range(m))]
-        worst = max(found, key=lambda c: c.height.lower)
-        least = min(c.height.upper for c in found)
-        t = round(worst.position * 2**30) / 2**30
-        if worst.height.lower <= least or not 0 < t < 1:
-            continue
-        nets = [exact_network(body_of(worst)[name]) for name in ("net_a", "net_b", "teacher")]
-        losses = [Point(net, nets[2]).loss for net in nets[:2]]
-        energy = Point(([[fmpq(0)] * 2], [fmpq(0)]), nets[2]).loss
-        constant = energy - arb(1 - t) * losses[0] - arb(t) * losses[1]
-        goal = (worst.height.lower + least) / 2
-        for bits in (40, 50, 56, 58, 60):
-            units = math.floor((_fraction(constant) - goal) * 2**bits)
-            lower = _fraction(constant) - Fraction(units, 2**bits)
-            if least < lower <= worst.height.upper:
-                yield Base(f"planted integer {seed} {bits}", _modulo_body(body_of(worst), lower, worst.height.upper, [t]))
-
-
-def _strips() -> Iterator[Base]:
-    """A kink whose excess is above 0 by 1e-19, in the half ulp that a centre rounded to float64 leaves out; one per seed."""
-    for seed in range(8):
-        rng = np.random.default_rng(seed)
-        while True:
-            alpha, beta = 1 + rng.random() / 100, 1 - rng.random() / 100
-            p = rng.random() / 500
-            n = math.nextafter((alpha + beta) / 2 - p, 2)
-            foot = Fraction(alpha) / (Fraction(alpha) + Fraction(beta))
-            if 2 * (Fraction(p) + Fraction(n)) - Fraction(alpha) - Fraction(beta) <= 0 or foot < Fraction(1, 2):
-                continue
-            unit = 2.0**-53
-            s = math.floor(foot * 2**53) * unit
-            left, right = s, s + unit
-            if abs(foot - Fraction((left + right) / 2)) > Fraction(unit) / 2:
-                break
-        cells = {0.0, 1.0, 0.5, 0.99, 0.01, s, s + unit}
-        for k in range(1, 52):
-            cells |= {x for x in (s - 2**k * unit, s + 2**k * unit) if 0.01 < x < 0.99}
-        nets = [lmc.TwoLayerNet([[alpha]]), lmc.TwoLayerNet([[-beta]]), lmc.TwoLayerNet([[1.0], [-1.0]], [p, n])]
-        body = body_of(lmc.certify_barrier(nets[0], nets[0], nets[2]))
-        body |= {"net_b": body_of(lmc.certify_loss(nets[1], nets[2]))["net"], "height": ["0", "0"], "is_affine": False}
-        body |= {"cells": [t.hex() for t in sorted(cells)], "position": (0.0).hex(), "is_tight": True}
-        yield Base(f"planted strip {seed}", body)
-
-
-# ------------------------------------------------------------------------------------------------------------------- mutations
 
 
 def forge(base: Base, rng: np.random.Generator, judge: Judge) -> tuple[Body, str]:
@@ -226,8 +34,9 @@ def forge(base: Base, rng: np.random.Generator, judge: Judge) -> tuple[Body, str
         for _ in range(2 if rng.random() < 0.25 else 1):
             mutation = _choose(_MUTATIONS[body["kind"]], rng)
             try:
-                fields.append(mutation(body, rng, judge))
-            except (_Unfit, OverflowError, ZeroDivisionError):
+                with ctx.workprec(PRECISION):
+                    fields.append(mutation(body, rng, judge))
+            except (_UnfitError, OverflowError, ZeroDivisionError):
                 continue
         if base.others and rng.random() < 0.15:
             other = base.others[rng.integers(len(base.others))]
@@ -241,19 +50,12 @@ def forge(base: Base, rng: np.random.Generator, judge: Judge) -> tuple[Body, str
             return body, " + ".join(fields)
 
 
-class _Unfit(Exception):
+class _UnfitError(Exception):
     """The mutation does not apply."""
 
 
 def _choose(options: Any, rng: np.random.Generator) -> Any:
     return options[int(rng.integers(len(options)))]
-
-
-def _fraction(value: arb | fmpq) -> Fraction:
-    if isinstance(value, fmpq):
-        return Fraction(int(value.p), int(value.q))
-    mantissa, exponent = value.mid().man_exp()
-    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
 def _say_whether_tight(body: Body) -> None:
@@ -307,7 +109,7 @@ def _exchange_networks(body: Body, rng: np.random.Generator, judge: Judge) -> st
         place["net_b"] = copy.deepcopy(place["net_a"])
         return "net_b: replaced by net_a"
     if "teacher" in (first, second) and len(place[first]["a"]) != len(place[second]["a"]):
-        raise _Unfit
+        raise _UnfitError
     place[first], place[second] = place[second], place[first]
     return f"{first}: exchanged with {second}"
 
@@ -317,7 +119,7 @@ def _exchange_neurons(body: Body, rng: np.random.Generator, judge: Judge) -> str
     name = _choose([key for key in ("net", "net_a", "net_b", "teacher") if key in place], rng)
     net = place[name]
     if len(net["a"]) < 2:
-        raise _Unfit
+        raise _UnfitError
     i, j = rng.choice(len(net["a"]), 2, replace=False)
     parts = _choose((("W",), ("a",), ("W", "a")), rng)
     for part in parts:
@@ -328,7 +130,7 @@ def _exchange_neurons(body: Body, rng: np.random.Generator, judge: Judge) -> str
 def _permute(body: Body, rng: np.random.Generator, judge: Judge) -> str:
     permutation = body.get("best", body)["permutation"]
     if len(permutation) < 2:
-        raise _Unfit
+        raise _UnfitError
     i, j = rng.choice(len(permutation), 2, replace=False)
     permutation[i], permutation[j] = permutation[j], permutation[i]
     return "permutation: two exchanged"
@@ -345,9 +147,9 @@ def _interval(text: list[str], rng: np.random.Generator, truth: Callable[[], arb
     elif how == "last unit":
         middle += Fraction(int(rng.choice([-1, 1])), middle.denominator)
     elif truth is None:
-        raise _Unfit
+        raise _UnfitError
     else:
-        value, low, high = _fraction(truth()), middle - radius, middle + radius
+        value, low, high = fraction(truth()), middle - radius, middle + radius
         size = max(abs(value), radius) if rng.random() < 0.5 else radius
         step = size * Fraction(1, 2 ** int(_choose(CLOSENESS, rng)))
         if how == "lower past":
@@ -366,8 +168,6 @@ def _interval(text: list[str], rng: np.random.Generator, truth: Callable[[], arb
 
 
 def _change_loss(body: Body, rng: np.random.Generator, judge: Judge) -> str:
-    if body["kind"] == "loss":
-        return "loss: " + _interval(body["loss"], rng, lambda: judge.point(body["net"], body["teacher"]).loss)
     return "loss: " + _interval(body["loss"], rng, lambda: judge.point(body["net"], body["teacher"]).loss)
 
 
@@ -409,7 +209,7 @@ def _change_height(body: Body, rng: np.random.Generator, judge: Judge) -> str:
 
     how = _interval(body["height"], rng, least)
     if how.startswith("upper") or rng.random() < 0.3:  # the upper end is that of the best permutation
-        low, high = (sum(map(Fraction, body["height"])) - 2 * Fraction(body["height"][1]) * k for k in (1, 0))
+        high = sum(map(Fraction, body["height"]))
         middle, radius = map(Fraction, best["height"])
         below = min(middle - radius, high)
         best["height"] = [str((below + high) / 2), str((high - below) / 2)]
@@ -438,8 +238,23 @@ def _claim_zero(body: Body, rng: np.random.Generator, judge: Judge) -> str:
 def _change_rtol(body: Body, rng: np.random.Generator, judge: Judge) -> str:
     place = body.get("best", body) if rng.random() < 0.5 else body
     rtol = float.fromhex(place["rtol"])
-    place["rtol"] = float(_choose((math.nextafter(rtol, 0), math.nextafter(rtol, 1), rtol / 2, 1e-300, 0.5, 2.0, 1e300), rng)).hex()
+    place["rtol"] = float(
+        _choose((math.nextafter(rtol, 0), math.nextafter(rtol, 1), rtol / 2, 1e-300, 0.5, 2.0, 1e300), rng)
+    ).hex()
     return "rtol: changed"
+
+
+def _respell(body: Body, rng: np.random.Generator, judge: Judge) -> str:
+    """Write the same number in another way."""
+    place = body.get("best", body)
+    name = _choose([key for key in ("height", "loss") if key in place] or ["net"], rng)
+    if name == "net" or rng.random() < 0.3:
+        net = place[_choose([key for key in ("net", "net_a", "net_b", "teacher") if key in place], rng)]
+        net["a"][0] = _choose((net["a"][0].upper(), net["a"][0].replace("0x", ""), "+" + net["a"][0]), rng)
+        return "weight: respelled"
+    value = Fraction(place[name][1])
+    place[name][1] = f"{2 * value.numerator}/{2 * value.denominator}"
+    return f"{name}: respelled"
 
 
 def _move_position(body: Body, rng: np.random.Generator, judge: Judge) -> str:
@@ -468,7 +283,10 @@ def _move_positions(body: Body, rng: np.random.Generator, judge: Judge) -> str:
 def _change_cells(body: Body, rng: np.random.Generator, judge: Judge) -> str:
     place = body.get("best", body)
     cells = [float.fromhex(t) for t in place["cells"]]
-    n, how = len(cells), _choose(("first dropped", "last dropped", "merged", "all merged", "shifted", "swapped", "doubled", "split", "ends"), rng)
+    n, how = (
+        len(cells),
+        _choose(("first dropped", "last dropped", "merged", "all merged", "shifted", "swapped", "doubled", "split", "ends"), rng),
+    )
     if how == "first dropped":
         cells = cells[1:]
     elif how == "last dropped":
@@ -477,9 +295,11 @@ def _change_cells(body: Body, rng: np.random.Generator, judge: Judge) -> str:
         cells = [0.0, 1.0]
     elif how == "ends":
         k = int(rng.choice([0, n - 1]))
-        cells[k] = float(_choose((math.nextafter(cells[k], 0.5), math.nextafter(cells[k], 2 * cells[k] - 0.5), 5e-324, 0.999), rng))
+        cells[k] = float(
+            _choose((math.nextafter(cells[k], 0.5), math.nextafter(cells[k], 2 * cells[k] - 0.5), 5e-324, 0.999), rng)
+        )
     elif n < 3:
-        raise _Unfit
+        raise _UnfitError
     else:
         k = int(rng.integers(1, n - 1))
         if how == "merged":
@@ -505,14 +325,14 @@ def _change_bound(body: Body, rng: np.random.Generator, judge: Judge) -> str:
 
 
 def _change_curvature_with_loss(body: Body, rng: np.random.Generator, judge: Judge) -> str:
-    """State a curvature so large, and a distance so small, that the lower end of the loss comes close to the loss at the centre."""
+    """State a larger curvature, and the smaller distance that would follow from it."""
     factor = float(_choose((1.2, 2.5, 8.0, 1e4), rng))
     body["curvature"] = (float.fromhex(body["curvature"]) * factor).hex()
     body["distance"] = (float.fromhex(body["distance"]) / factor).hex()
     return "curvature: with distance"
 
 
-_NETWORKS: list[Mutation] = [_move_weight, _move_weight, _move_weight, _exchange_networks, _exchange_neurons]
+_NETWORKS: list[Mutation] = [_move_weight, _move_weight, _move_weight, _exchange_networks, _exchange_neurons, _respell]
 _BARRIER: list[Mutation] = [
     *_NETWORKS, *[_change_height] * 6, _claim_zero, _permute, _change_flag, _change_rtol, _move_position, _change_cells,
     _change_cells, _change_precision,

@@ -9,18 +9,17 @@ from itertools import pairwise, permutations
 from typing import Any
 
 from flint import arb, ctx, fmpq
+from true_segments import Segment, segment
 from truths import (
     PRECISION,
     Network,
     Point,
-    Segment,
     compare,
     critical_point,
     dot,
     is_positive_definite,
     lies_between,
     rational,
-    segment,
 )
 
 Body = dict[str, Any]
@@ -76,7 +75,7 @@ class Judge:
         return self._points[key]
 
     def segment(self, body: Body, permutation: Iterable[int]) -> Segment:
-        """Return the segment from A to the permuted B, for which maximisers on a similar segment serve as hints."""
+        """Return the segment from A to the permuted B."""
         order = list(permutation)
         key = json.dumps([body["net_a"], body["net_b"], body["teacher"], order])
         if key not in self._segments:
@@ -161,7 +160,7 @@ class Judge:
         yield lies_between(loss, low, high)
         yield compare(loss, fmpq(0)) == 1
         for sign in (1, -1):
-            for pattern in range(4):
+            for pattern in range(4 if len(moves) < 20 else 1):
                 flips = [sign * (-1) ** ((k >> pattern) & 1) * radius for k in range(len(moves))]
                 d = len(net[0][0])
                 W = [[x + flips[i * d + k] for k, x in enumerate(row)] for i, row in enumerate(net[0])]

@@ -19,8 +19,9 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in (".", "tests")]
 
-import forgery  # noqa: E402
+import honest  # noqa: E402
 import numpy as np  # noqa: E402
+from forgery import forge  # noqa: E402
 from judging import Judge  # noqa: E402
 
 import lmctheory as lmc  # noqa: E402
@@ -35,7 +36,7 @@ def main() -> int:
     done = {(record["seed"], record["number"]): record for record in _read(arguments.out)}
     missing = [n for n in range(arguments.count) if (arguments.seed, n) not in done]
     if missing:
-        start, bases, judge = time.perf_counter(), [*forgery.bases(arguments.per_family), forgery.spurious()], Judge()
+        start, bases, judge = time.perf_counter(), [*honest.bases(arguments.per_family), honest.spurious()], Judge()
         print(f"{len(bases)} honest certificates and planted forgeries in {time.perf_counter() - start:.0f} s", flush=True)
         start = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder, arguments.out.open("a") as out:
@@ -48,12 +49,12 @@ def main() -> int:
     return _report([done[arguments.seed, n] for n in range(arguments.count)])
 
 
-def attempt(bases: list[forgery.Base], seed: int, number: int, judge: Judge, path: Path) -> dict[str, Any]:
+def attempt(bases: list[honest.Base], seed: int, number: int, judge: Judge, path: Path) -> dict[str, Any]:
     """Forge certificate `number`, have it verified and judged; those accepted although false are kept as a whole."""
     rng = np.random.default_rng([BASE_SEED, seed, number])
     base = bases[number % len(bases)]
-    body, field = forgery.forge(base, rng, judge)
-    path.write_text(json.dumps(forgery.with_digest(body)))
+    body, field = forge(base, rng, judge)
+    path.write_text(json.dumps(honest.with_digest(body)))
     start = time.perf_counter()
     try:
         lmc.verify_certificate(path)
@@ -76,7 +77,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="file of results, JSON lines")
     parser.add_argument("--count", type=int, default=20000, help="forged certificates, default %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default %(default)s")
-    parser.add_argument("--per-family", type=int, default=2, help="honest certificates of each family of pairs, default %(default)s")
+    parser.add_argument(
+        "--per-family", type=int, default=2, help="honest certificates of each family of pairs, default %(default)s"
+    )
     return parser.parse_args()
 
 
@@ -96,7 +99,9 @@ def _report(records: list[dict[str, Any]]) -> int:
     accepted = [r for r in records if r["truth"] == "false" and r["accepted"]]
     raised = [r for r in records if r["reason"].startswith("RAISED")]
     share = sum(r["truth"] == "false" for r in records) / len(records)
-    print(f"{len(accepted)} false statements accepted, {len(raised)} other errors raised; {share:.0%} of all state something false")
+    print(
+        f"{len(accepted)} false statements accepted, {len(raised)} other errors raised; {share:.0%} of all state something false"
+    )
     for r in [*accepted, *raised][:20]:
         print(f"  number {r['number']}: {r['base']}: {r['field']} {r['reason']}")
     return int(bool(accepted or raised) or share < 1 / 3)
