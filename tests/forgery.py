@@ -175,6 +175,8 @@ def _change_entry(body: Body, rng: np.random.Generator, judge: Judge) -> str:
     point = judge.point(body["net"], body["teacher"])
     name = "hessian" if body["kind"] == "hessian" else _choose(("W", "a"), rng)
     i = int(rng.integers(len(body[name])))
+    if len(body[name]) != point.m * (point.d if name == "hessian" else 1):
+        raise _UnfitError  # networks of another width were exchanged before
     if name == "a":
         return "a: " + _interval(body["a"][i], rng, lambda: point.outputs[i])
     k = int(rng.integers(len(body[name][i])))
