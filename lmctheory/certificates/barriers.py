@@ -74,11 +74,6 @@ class BarrierCertificate(Certificate):
     is_tight: bool
     precision: int
 
-    @property
-    def statement(self) -> str:
-        """What is proved, in a sentence."""
-        return f"the barrier between two networks of width {self.net_a.width} under a given permutation is {self.height}"
-
     def content(self) -> dict[str, Any]:
         """Return the data in the types of JSON."""
         return {

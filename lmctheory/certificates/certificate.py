@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -16,14 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmctheory._checks import FloatArray
-from lmctheory._files import atomic_file, read_json
+from lmctheory._files import atomic_file
+from lmctheory.certificates import outward
 from lmctheory.certificates.balls import arb
-from lmctheory.errors import CertificateError, InvalidInputError
+from lmctheory.certificates.verify import FORMAT, VERSION, digest, read_theorem
+from lmctheory.certificates.verify_text import read_document
 from lmctheory.networks import TwoLayerNet
-
-FORMAT = "lmctheory certificate"
-VERSION = 1
-DIGITS = 25  # at most so many are printed
 
 
 @dataclass(frozen=True)
@@ -73,12 +69,7 @@ class Enclosure:
         return isinstance(value, int | float | Fraction) and self.lower <= value <= self.upper
 
     def __str__(self) -> str:
-        if self.radius == 0:
-            return str(_decimal(self.midpoint, DIGITS).normalize())
-        shown = min(DIGITS, max(2, len(str(int(abs(self.midpoint) / self.radius))) + 1))
-        middle = _decimal(self.midpoint, shown)
-        reach = self.radius + abs(self.midpoint - Fraction(middle))  # what is printed holds the interval
-        return f"{middle} +/- {_decimal(reach, 2, ROUND_CEILING):.1e}"
+        return outward.enclosure(self.midpoint, self.radius)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +82,9 @@ class Certificate(ABC):
     kind: ClassVar[str]
 
     @property
-    @abstractmethod
     def statement(self) -> str:
-        """What is proved, in a sentence."""
+        """What is proved, in a sentence whose numbers are rounded outwards; `verify_certificate` returns the same."""
+        return read_theorem(self.document()).statement
 
     @abstractmethod
     def content(self) -> dict[str, Any]:
@@ -122,9 +113,9 @@ def load_certificate(path: str | os.PathLike[str]) -> Certificate:
     Raises
     ------
     InvalidInputError
-        If the file cannot be read or is not a certificate of this version.
+        If the file cannot be read.
     CertificateError
-        If it has been changed since it was written.
+        If it is no certificate of this version, or has been changed since it was written.
 
     Examples
     --------
@@ -136,19 +127,10 @@ def load_certificate(path: str | os.PathLike[str]) -> Certificate:
     >>> print(lmc.load_certificate(path).statement)
     the population loss of the network of width 1 is 0.681690113816 +/- 5.9e-11
     """
-    document = read_json(path)
+    document = read_document(path)
+    read_theorem(document)
     kinds = {kind.kind: kind for kind in Certificate.__subclasses__()}
-    if (document.get("format"), document.get("version")) != (FORMAT, VERSION) or document.get("kind") not in kinds:
-        raise InvalidInputError(f"{os.fspath(path)} must be a certificate of version {VERSION}")
-    content = {key: value for key, value in document.items() if key != "digest"}
-    if document.get("digest") != digest(content):
-        raise CertificateError(f"{os.fspath(path)} has been changed: its digest does not fit")
-    return kinds[document["kind"]].of_content(content)
-
-
-def digest(body: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the canonical text of a JSON object."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return kinds[document["kind"]].of_content(document)
 
 
 def dyadic(exact: arb) -> Fraction:
@@ -194,8 +176,3 @@ def enclosures_of(text: list[list[list[str]]]) -> NDArray[np.object_]:
 def midpoints(enclosures: NDArray[np.object_]) -> FloatArray:
     """Return the midpoints of an array of enclosures, rounded to floats."""
     return np.vectorize(lambda e: float(e.midpoint), otypes=[float])(enclosures)
-
-
-def _decimal(value: Fraction, digits: int, rounding: str = ROUND_HALF_EVEN) -> Decimal:
-    context = Context(prec=digits, rounding=rounding)
-    return context.divide(Decimal(value.numerator), Decimal(value.denominator))

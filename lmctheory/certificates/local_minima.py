@@ -77,14 +77,6 @@ class LocalMinimumCertificate(Certificate):
         a, b = self.net.a, self.teacher.a
         return bool(np.sum(a > 0) >= np.sum(b > 0) and np.sum(a < 0) >= np.sum(b < 0))
 
-    @property
-    def statement(self) -> str:
-        """What is proved, in a sentence."""
-        return (
-            f"the only critical point of the loss within {self.radius:.1e} of the weights, of width {self.net.width}, is a "
-            f"{'spurious ' if self.is_spurious else ''}local minimum, of loss {self.loss}"
-        )
-
     def content(self) -> dict[str, Any]:
         """Return the data in the types of JSON."""
         networks = {"net": network_text(self.net), "teacher": network_text(self.teacher)}

@@ -7,8 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import permutations
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from lmctheory.certificates.balls import arb, ctx, dot, exact_row, exact_rows
 from lmctheory.certificates.barriers import RTOL, BarrierCertificate, prove_barrier
 from lmctheory.certificates.certificate import Certificate, Enclosure, dyadic, enclosure_of, enclosure_text
 from lmctheory.certificates.enclosures import Stack, loss_enclosure
+from lmctheory.certificates.verify_permutations import permutations_in_groups
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
 from lmctheory.networks import TwoLayerNet, same_architecture
 from lmctheory.objectives import PopulationLoss
@@ -28,10 +28,12 @@ from lmctheory.paths import GRID_SIZE
 
 MAX_WIDTH = 10  # 3.6 million permutations
 MODULO_RTOL = 1e-6
-PRECISION = 128
+PRECISION = 512
 POSITION_BITS = 30  # of the positions, so that 1 - t is exact
 CELLS = 1024  # to examine for one permutation
-TOTAL_BITS = 61  # of any sum of table entries
+TOTAL_BITS = 60  # of any sum of short integers
+LONG_BITS = 256  # of long integers after those of short ones
+MAX_NEAR = 20_000  # permutations for which long integers are added up
 SHARE = 0.75  # of the tolerance, which the bounds must meet; the rest is left to those who check them
 
 Integers = NDArray[np.int64]
@@ -61,11 +63,6 @@ class ModuloCertificate(Certificate):
     positions: FloatArray
     rtol: float
     is_tight: bool
-
-    @property
-    def statement(self) -> str:
-        """What is proved, in a sentence."""
-        return f"the barrier modulo permutation between two networks of width {self.best.net_a.width} is {self.height}"
 
     def content(self) -> dict[str, Any]:
         """Return the data in the types of JSON."""
@@ -121,8 +118,7 @@ def certify_barrier_modulo_permutation(
     -----
     Positions are added where the barrier of the permutation with the lowest bound has its maximum, until all bounds are high
     enough; one is nearly always enough. A position costs about ``5 m^4`` microseconds, and a sweep over the permutations that
-    are still open: a fraction of a second in all at m = 8. Costs are rounded to ``2^-61`` of the sum of their largest absolute
-    values, so that barriers below 1e-9 of that sum are not enclosed to six digits.
+    are still open: a fraction of a second in all at m = 8.
 
     Examples
     --------
@@ -182,46 +178,72 @@ def certify_barrier_modulo_permutation(
 
 
 class _Bounds:
-    """Lower bounds of the barriers under all permutations, in units of ``2^-scale``: the highest excess at `positions`."""
+    """Lower bounds of the barriers under all permutations: the highest excess at `positions`.
+
+    Costs are rounded down to multiples of ``2^-bits``. Their sums decide most permutations in units of ``2^(LONG_BITS - bits)``,
+    for all permutations at once; the few that are within a rounding error of the goal get sums of long integers.
+    """
 
     def __init__(self, net_a: TwoLayerNet, net_b: TwoLayerNet, teacher: TwoLayerNet) -> None:
         self.net_a, self.net_b, self.teacher = net_a, net_b, teacher
         self.positions: list[float] = []
-        self.group = np.array(list(permutations(range(net_a.width))), dtype=np.int8)
+        self.group = np.concatenate([group.astype(np.int8) for group in permutations_in_groups(net_a.width)])
         self.values = np.zeros(len(self.group), dtype=np.int64)  # a barrier is not negative
-        weights = sum(
-            float(np.abs(net.a).max() * np.linalg.norm(net.W, axis=1).max()) * net.width for net in (net_a, net_b, teacher)
-        )
-        self.scale = TOTAL_BITS - math.ceil(math.log2(max(4 * weights**2, 2.0**-900)))  # |K(u, v)| <= |u||v| / 2
+        self._long: list[_Costs] = []
+        self.bits = TOTAL_BITS - _magnitude(net_a, net_b, teacher) + LONG_BITS
 
     def add(self, position: float, goal: Fraction) -> IntArray | None:
         """Bound the permutations below the goal at one more position; return that with the lowest bound, None if none is left."""
         t = min(max(round(position * 2**POSITION_BITS), 1), 2**POSITION_BITS - 1) / 2**POSITION_BITS
-        level = math.ceil(goal * Fraction(2) ** self.scale)
+        level = math.ceil(goal * Fraction(2) ** self.bits)
         if t not in self.positions:
             self.positions.append(t)
-            rows = np.flatnonzero(self.values < level)
-            self.values[rows] = np.maximum(self.values[rows], self._excess(t, self.group[rows]))
-        lowest = int(np.argmin(self.values))
-        return None if self.values[lowest] >= level else self.group[lowest].astype(np.intp)
+            with ctx.workprec(PRECISION):
+                self._long.append(self._costs(arb(t)))
+            rows = np.flatnonzero(self.values < (level >> LONG_BITS) + 1)
+            self.values[rows] = np.maximum(self.values[rows], self._excess(self.group[rows]))
+        lowest, bound = self._lowest(level)
+        return None if bound >= level else self.group[lowest].astype(np.intp)
 
     def lowest(self, cap: Fraction) -> Fraction:
         """Return the lowest bound, less what others may round differently, or `cap` if it is above."""
-        units = int(self.values.min()) - 2 * self.net_a.width**2
-        return min(cap, max(Fraction(units) / Fraction(2) ** self.scale, Fraction(0)))
+        level = math.ceil(cap * Fraction(2) ** self.bits)
+        units = self._lowest(level)[1] - 2 * self.net_a.width**2
+        return min(cap, max(Fraction(units) / Fraction(2) ** self.bits, Fraction(0)))
 
-    def _excess(self, t: float, group: NDArray[np.int8]) -> Integers:
-        """Return lower bounds of the excess at t under the permutations `group` ``(n, m)``."""
-        with ctx.workprec(PRECISION):
-            constant, linear, quadratic = self._costs(arb(t))
-        total = np.full(len(group), constant, dtype=np.int64)
+    def _lowest(self, level: int) -> tuple[int, int]:
+        """Return the permutation of the lowest bound and its bound, in long integers as far as these matter below `level`."""
+        near = np.flatnonzero(self.values <= max(int(self.values.min()), level >> LONG_BITS))
+        if len(near) > MAX_NEAR:
+            near = near[np.argsort(self.values[near], kind="stable")[:1]]
+            return int(near[0]), int(self.values[near[0]]) << LONG_BITS
+        bounds = [max(0, *(self._sum(costs, self.group[row].tolist()) for costs in self._long)) for row in near]
+        k = min(range(len(near)), key=bounds.__getitem__)
+        return int(near[k]), bounds[k]
+
+    def _excess(self, group: NDArray[np.int8]) -> Integers:
+        """Return lower bounds of the excess at the last position under the permutations `group` ``(n, m)``, in short integers."""
+        constant, linear, quadratic = self._long[-1]
+        short_linear = np.array(linear >> LONG_BITS, dtype=np.int64)
+        short_quadratic = np.array(quadratic >> LONG_BITS, dtype=np.int64)
+        total = np.full(len(group), constant >> LONG_BITS, dtype=np.int64)
         for i in range(group.shape[1]):
-            total += linear[i, group[:, i]]
+            total += short_linear[i, group[:, i]]
             for j in range(i):
-                total += quadratic[i, j, group[:, i], group[:, j]]
+                total += short_quadratic[i, j, group[:, i], group[:, j]]
         return total
 
-    def _costs(self, t: arb) -> tuple[int, Integers, Integers]:
+    @staticmethod
+    def _sum(costs: _Costs, p: list[int]) -> int:
+        constant, linear, quadratic = costs
+        n = len(p)
+        return int(
+            constant
+            + sum(linear[i, p[i]] for i in range(n))
+            + sum(quadratic[i, j, p[i], p[j]] for i in range(n) for j in range(i))
+        )
+
+    def _costs(self, t: arb) -> _Costs:
         """Return lower bounds of the constant, of the costs ``(m, m)`` and ``(m, m, m, m)`` of i > j and their partners."""
         m = self.net_a.width
         W_a, W_b, V = (exact_rows(net.W) for net in (self.net_a, self.net_b, self.teacher))
@@ -230,7 +252,7 @@ class _Bounds:
         stack = Stack(mixed, [(1 - t) * x + t * y for x in a for y in b], V, outputs)
         chord = (1 - t) * loss_enclosure(W_a, a, V, outputs) + t * loss_enclosure(W_b, b, V, outputs)
         energy = loss_enclosure([[arb(0)] * len(V[0])], [arb(0)], V, outputs)
-        linear, quadratic = np.zeros((m, m), dtype=np.int64), np.zeros((m, m, m, m), dtype=np.int64)
+        linear, quadratic = np.zeros((m, m), dtype=object), np.zeros((m, m, m, m), dtype=object)
         for k in range(m * m):
             i, p = divmod(k, m)
             to_teacher = dot(stack.c[m * m :], [stack.pair(k, r).kernel for r in range(m * m, len(stack.c))])
@@ -242,4 +264,18 @@ class _Bounds:
         return self._floor(energy - chord), linear, quadratic
 
     def _floor(self, value: arb) -> int:
-        return math.floor(dyadic(value.lower()) * Fraction(2) ** self.scale)
+        return math.floor(dyadic(value.lower()) * Fraction(2) ** self.bits)
+
+
+_Costs: TypeAlias = tuple[int, NDArray[np.object_], NDArray[np.object_]]  # long integers
+
+
+def _magnitude(net_a: TwoLayerNet, net_b: TwoLayerNet, teacher: TwoLayerNet) -> int:
+    """Return n such that no sum of costs exceeds ``2^n``: ``|K(u, v)| <= |u||v| / 2``, and no mixture is longer than its ends."""
+
+    def size(*nets: TwoLayerNet) -> Fraction:
+        longest = max(max(sum(abs(Fraction(x)) for x in row) for row in net.W.tolist()) for net in nets)
+        return nets[0].width * longest * max(abs(Fraction(x)) for net in nets for x in net.a.tolist())
+
+    bound = (size(net_a, net_b) + size(teacher)) ** 2 * 4
+    return bound.numerator.bit_length() - bound.denominator.bit_length() + 1 if bound else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -51,7 +52,7 @@ class LossCertificate(Certificate):
     loss : Enclosure
         Of ``E[(f(x) - f*(x))^2]``, Gaussian inputs; exactly 0 if f and f* are the same function, which is decided exactly.
     digits : int
-        As asked for: the radius is at most ``10^-digits`` of the midpoint.
+        The radius is at most ``10^-digits`` of the midpoint: as asked for, or as many as were reached, after a warning.
     precision : int
         Bits of the ball arithmetic that sufficed.
     """
@@ -62,11 +63,6 @@ class LossCertificate(Certificate):
     loss: Enclosure
     digits: int
     precision: int
-
-    @property
-    def statement(self) -> str:
-        """What is proved, in a sentence."""
-        return f"the population loss of the network of width {self.net.width} is {self.loss}"
 
     def content(self) -> dict[str, Any]:
         """Return the data in the types of JSON."""
@@ -93,7 +89,8 @@ class GradientCertificate(Certificate):
     a : ndarray of Enclosure, shape (m,)
         Of ``dL/da``.
     digits : int
-        As asked for: each radius is at most ``10^-digits`` of the largest entry of W and a, unless a warning said otherwise.
+        Each radius is at most ``10^-digits`` of the largest entry of W and a: as asked for, or as many as were reached, after a
+        warning; 0 says nothing.
     precision : int
         Bits of the ball arithmetic.
     """
@@ -110,12 +107,6 @@ class GradientCertificate(Certificate):
     def midpoints(self) -> FloatArray:
         """Midpoints of the enclosures of dL/dW, rounded to floats ``(m, d)``."""
         return midpoints(self.W)
-
-    @property
-    def statement(self) -> str:
-        """What is proved, in a sentence."""
-        largest = max(float(entry.radius) for entry in [*self.W.flat, *self.a])
-        return f"the gradient of the network of width {self.net.width} is enclosed entry by entry, radii at most {largest:.1e}"
 
     def content(self) -> dict[str, Any]:
         """Return the data in the types of JSON."""
@@ -142,7 +133,8 @@ class HessianCertificate(Certificate):
     hessian : ndarray of Enclosure, shape (m d, m d)
         Row-major in W; the blocks of zero neurons are 0, see `population_hessian`.
     digits : int
-        As asked for: each radius is at most ``10^-digits`` of the largest entry, unless a warning said otherwise.
+        Each radius is at most ``10^-digits`` of the largest entry: as asked for, or as many as were reached, after a warning;
+        0 says nothing.
     precision : int
         Bits of the ball arithmetic.
     """
@@ -158,12 +150,6 @@ class HessianCertificate(Certificate):
     def midpoints(self) -> FloatArray:
         """Midpoints of the enclosures, rounded to floats ``(m d, m d)``."""
         return midpoints(self.hessian)
-
-    @property
-    def statement(self) -> str:
-        """What is proved, in a sentence."""
-        largest = max(float(entry.radius) for row in self.hessian for entry in row)
-        return f"the Hessian of the network of width {self.net.width} is enclosed entry by entry, radii at most {largest:.1e}"
 
     def content(self) -> dict[str, Any]:
         """Return the data in the types of JSON."""
@@ -203,6 +189,12 @@ def certify_loss(net: TwoLayerNet, teacher: TwoLayerNet, digits: int = DIGITS) -
     MissingDependencyError
         Without python-flint.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If 8192 bits do not give so many digits (about 2450 can be had). The enclosure holds all the same, and the certificate
+        says how many digits it has.
+
     Notes
     -----
     No ball of positive radius around 0 has relative digits. Whether the loss is exactly 0 is therefore decided first, in rational
@@ -228,7 +220,7 @@ def certify_loss(net: TwoLayerNet, teacher: TwoLayerNet, digits: int = DIGITS) -
     digits = _checks.integer("digits", digits, 1)
     if same_function(net, teacher):
         return LossCertificate(net, teacher, Enclosure.of(arb(0)), digits, FIRST_PRECISION)
-    [[loss]], precision = _refine(lambda *X: arb_mat([[loss_enclosure(*X)]]), net, teacher, digits)
+    [[loss]], digits, precision = _refine(lambda *X: arb_mat([[loss_enclosure(*X)]]), net, teacher, digits)
     return LossCertificate(net, teacher, loss, digits, precision)
 
 
@@ -262,7 +254,7 @@ def certify_gradient(net: TwoLayerNet, teacher: TwoLayerNet, digits: int = DIGIT
         gradient, output = gradient_enclosure(*X).tolist(), output_gradient_enclosure(*X).tolist()
         return arb_mat([[*row, *last] for row, last in zip(gradient, output, strict=True)])
 
-    found, precision = _refine(both, net, teacher, digits)
+    found, digits, precision = _refine(both, net, teacher, digits)
     return GradientCertificate(net, teacher, found[:, :-1], found[:, -1], digits, precision)
 
 
@@ -285,7 +277,7 @@ def certify_hessian(net: TwoLayerNet, teacher: TwoLayerNet, digits: int = DIGITS
     """
     _check(net, teacher)
     digits = _checks.integer("digits", digits, 1)
-    found, precision = _refine(hessian_enclosure, net, teacher, digits)
+    found, digits, precision = _refine(hessian_enclosure, net, teacher, digits)
     return HessianCertificate(net, teacher, found, digits, precision)
 
 
@@ -300,8 +292,8 @@ def _check(net: TwoLayerNet, teacher: TwoLayerNet) -> None:
 
 def _refine(
     enclose: Callable[..., arb_mat], net: TwoLayerNet, teacher: TwoLayerNet, digits: int
-) -> tuple[NDArray[np.object_], int]:
-    """Return enclosures of radius ``10^-digits`` of the largest entry, rounded down to a power of two, and the bits needed."""
+) -> tuple[NDArray[np.object_], int, int]:
+    """Return enclosures of radius ``10^-digits`` of the largest entry, the digits that were reached, and the bits needed."""
     precision = FIRST_PRECISION
     while True:
         with ctx.workprec(precision):
@@ -309,16 +301,26 @@ def _refine(
         found = np.array([[Enclosure.of(ball) for ball in row] for row in balls], dtype=object)
         size = max(abs(entry.midpoint) for entry in found.flat)
         radius = max(entry.radius for entry in found.flat)
-        stated = power_of_two_below(size / 10**digits)
+        stated, reached = power_of_two_below(size / 10**digits), digits
         if radius <= stated / ROOM:
             break
         if precision >= MAX_PRECISION:
+            stated = power_of_two_below(2 * ROOM * radius)
+            reached = _digits(size, stated)
             warnings.warn(
-                f"{precision} bits do not give {digits} digits: all entries are at most {float(size + radius):.1e} and may be 0",
+                f"{precision} bits give {reached} digits instead of {digits}"
+                + ("" if reached else f": all entries are at most {float(size + radius):.1e} and may be 0"),
                 ConvergenceWarning,
                 stacklevel=3,
             )
-            stated = power_of_two_below(ROOM * radius)
             break
         precision *= 2
-    return np.array([[Enclosure(entry.midpoint, stated) for entry in row] for row in found], dtype=object), precision
+    return np.array([[Enclosure(entry.midpoint, stated) for entry in row] for row in found], dtype=object), reached, precision
+
+
+def _digits(size: Fraction, radius: Fraction) -> int:
+    """Return how many digits a number of this size has that is known up to `radius`; 0 if it may be 0."""
+    ratio, digits = size / radius, 0
+    while ratio >= 10 ** (digits + 1):
+        digits += 1
+    return digits

@@ -11,16 +11,24 @@ where ``A^2 = |u|^2 |u'|^2 - (u . u')^2``, constant in t, makes ``A/g`` the spee
 ``|p'| <= A/g + B/h``, and where S is not 0, ``S p'^2 = (i' - i (g'/g + h'/h) / 2)^2 / S``. So K'' stays enclosed where neurons
 are collinear. Only where a neuron passes the origin the loss has a kink: there ``S |g'| / g <= 2 |v||u'|`` encloses K',
 and K'' is unbounded.
+
+An excess far smaller than the kernels that it consists of needs more: on an interval their enclosures do not cancel. Polynomials
+do, coefficient by coefficient, up to a small remainder; these are borrowed from the checker (`verify_taylor`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
 
-from flint import arb_mat
+from flint import arb_mat, arb_poly
 
-from lmctheory.certificates.balls import Row, arb, between, fraction, root
+from lmctheory.certificates.balls import Row, Rows, arb, between, fraction, root, total
 from lmctheory.certificates.reduction import PathNeurons
+from lmctheory.certificates.verify_taylor import MovingPair, kernel_polynomial
+
+Gram: TypeAlias = tuple[Rows, Rows, Rows]  # inner products, their slopes, and half of their second derivatives
 
 
 @dataclass(frozen=True)
@@ -51,14 +59,14 @@ class Excess:
         self._outputs = [tuple(fraction(c) for c in neurons[key]) for key in keys]
         start = arb_mat([[arb(x) for x in key[0]] for key in keys])
         step = arb_mat([[arb(y - x) for x, y in zip(*key, strict=True)] for key in keys])
-        cross = start * step.transpose()
+        cross = self._mixed = start * step.transpose()
         self._gram = start * start.transpose(), cross + cross.transpose(), step * step.transpose()
         first, mixed, last = (gram.tolist() for gram in (self._gram[0], cross, self._gram[2]))
         self._speeds = [root(last[k][k]) for k in range(len(keys))]
         self._areas = [root(first[k][k] * last[k][k] - mixed[k][k] * mixed[k][k]) for k in range(len(keys))]
         fixed = range(self.turning, len(keys))
         self._fixed = {
-            (k, j): _pair(first[k][k], first[j][j], first[k][j], arb(0), _STILL, _STILL).value
+            (k, j): _pair(first[k][k], first[j][j], first[k][j], arb(0), arb(0), _STILL, _STILL).value
             for k in fixed
             for j in fixed
             if j < k
@@ -70,35 +78,76 @@ class Excess:
         start, end = self._ends
         return self._loss(t) + Jet(-((1 - t) * start + t * end), start - end, arb(0))
 
+    @cached_property
+    def terms_size(self) -> arb:
+        """How large the terms are whose sum is the excess: ``sum_k c_k^2 |u_k|^2`` at both ends."""
+        ends = ((arb(t), self._gram_at(arb(t))[0]) for t in (0, 1))
+        return total(
+            _polynomial(c, t, arb(0)).value ** 2 * squares[k][k] for t, squares in ends for k, c in enumerate(self._outputs)
+        )
+
+    def polynomials(self, t: arb) -> Jet:
+        """Return what calling the excess returns, by polynomials about the middle of the ball t, which cancel where terms do."""
+        centre, delta, (start, end) = t.mid(), t - t.mid(), self._ends
+        near, wide = self._gram_at(centre), self._gram_at(t)
+        result, kinks = -arb_poly([(1 - centre) * start + centre * end, end - start]), arb(0)
+        outputs = [arb_poly([p + centre * (q + centre * r), q + 2 * centre * r, r]) for p, q, r in self._outputs]
+        for k, output in enumerate(outputs):
+            inner = output * arb_poly([matrix[k][k] / 2 for matrix in near])
+            for j in range(k):
+                if j >= self.turning:
+                    kernel: arb_poly | None = arb_poly([self._fixed[k, j]])
+                else:
+                    kernel = kernel_polynomial(self._moving_pair(k, j, near, centre), delta)
+                if kernel is None:  # a neuron may vanish
+                    at_centre, on_cell = (
+                        _pair(*_entries(gram, k, j), self._motion(k, gram), self._motion(j, gram)) for gram in (near, wide)
+                    )
+                    kernel, kinks = arb_poly([at_centre.value, on_cell.slope]), arb(0, arb.pos_inf())
+                inner += 2 * outputs[j] * kernel
+            result += output * inner
+        slope = result.derivative()
+        return Jet(result(delta), slope(delta), slope.derivative()(delta) + kinks)
+
+    def _moving_pair(self, k: int, j: int, gram: Gram, centre: arb) -> MovingPair:
+        g, h, i = (arb_poly([matrix[p][q] for matrix in gram]) for p, q in ((k, k), (j, j), (k, j)))
+        speeds = self._gram[2]
+        motion_k, motion_j = (
+            arb_poly([self._mixed[q, p] + centre * speeds[q, p], speeds[q, p]]) for p, q in ((k, j), (j, k))
+        )  # the velocity of p times q
+        return MovingPair(g, h, i, g * h - i * i, speeds[k, k] * h - motion_k * motion_k, speeds[j, j] * g - motion_j * motion_j)
+
     def _loss(self, t: arb) -> Jet:
         centre, delta = t.mid(), t - t.mid()
-        constant, linear, quadratic = self._gram
-        slope_at_centre = linear + 2 * centre * quadratic
-        products = (constant + centre * (linear + centre * quadratic) + delta * (slope_at_centre + delta * quadratic)).tolist()
-        slopes = (slope_at_centre + 2 * delta * quadratic).tolist()
-        bends = (2 * quadratic).tolist()
+        gram = self._gram_at(t)
         outputs = [_polynomial(c, centre, delta) for c in self._outputs]
-        motions = [
-            _Motion(slopes[k][k] / products[k][k], self._areas[k] / products[k][k])
-            if products[k][k] > 0
-            else _Motion.touching(speed)
-            for k, speed in enumerate(self._speeds)
-        ]
+        motions = [self._motion(k, gram) for k in range(len(outputs))]
         parts = []
         for k, output in enumerate(outputs):
-            own = Jet(products[k][k] / 2, slopes[k][k] / 2, bends[k][k] / 2)
+            own = Jet(gram[0][k][k] / 2, gram[1][k][k] / 2, gram[2][k][k])
             inner = Jet(arb(0), arb(0), arb(0))
             for j in range(k):
                 if j >= self.turning:
                     kernel = Jet(self._fixed[k, j], arb(0), arb(0))
                 else:
-                    kernel = _pair(
-                        products[k][k], products[j][j], products[k][j], slopes[k][j], motions[k], motions[j], bends[k][j]
-                    )
+                    kernel = _pair(*_entries(gram, k, j), motions[k], motions[j])
                 inner += outputs[j] * kernel
             parts.append(output * (output * own + inner + inner))
         zero = Jet(arb(0), arb(0), arb(0))
         return sum(parts, zero)
+
+    def _gram_at(self, t: arb) -> Gram:
+        """Return matrices of the Taylor coefficients of all inner products, everywhere in the ball t."""
+        centre, delta = t.mid(), t - t.mid()
+        constant, linear, quadratic = self._gram
+        slope = linear + 2 * centre * quadratic
+        at_centre = constant + centre * (linear + centre * quadratic)
+        inner, slopes = at_centre + delta * (slope + delta * quadratic), slope + 2 * delta * quadratic
+        return inner.tolist(), slopes.tolist(), quadratic.tolist()
+
+    def _motion(self, k: int, gram: Gram) -> _Motion:
+        square, slope, _ = (matrix[k][k] for matrix in gram)
+        return _Motion(slope / square, self._areas[k] / square) if square > 0 else _Motion.touching(self._speeds[k])
 
 
 @dataclass(frozen=True)
@@ -117,7 +166,12 @@ class _Motion:
 _STILL = _Motion(arb(0), arb(0))
 
 
-def _pair(g: arb, h: arb, i: arb, slope: arb, u: _Motion, v: _Motion, bend: arb | int = 0) -> Jet:
+def _entries(gram: Gram, k: int, j: int) -> tuple[arb, arb, arb, arb, arb]:
+    """Return ``g, h, i = u . v``, and the first two derivatives of i."""
+    return gram[0][k][k], gram[0][j][j], gram[0][k][j], gram[1][k][j], 2 * gram[2][k][j]
+
+
+def _pair(g: arb, h: arb, i: arb, slope: arb, bend: arb, u: _Motion, v: _Motion) -> Jet:
     """Return K and its derivatives from ``g, h, i = u . v``, the derivatives of i, and the motions of u and v."""
     area = root(g * h - i * i)
     if i > 0:

@@ -15,51 +15,45 @@ With unit vectors ``^``, p the angle between u and v and n the unit vector ortho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from fractions import Fraction
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
-from flint import arb, arb_mat, ctx, fmpq
+from flint import arb, arb_mat
 from numpy.typing import NDArray
 
-from lmctheory.certificates.verify_data import root
+from lmctheory.certificates.verify_balls import ball, root, within, working
+from lmctheory.certificates.verify_text import require
+from lmctheory.certificates.verify_theorems import LocalMinimumTheorem, Matrix, Vector
 
 Balls: TypeAlias = NDArray[np.object_]
 PRECISION = 160
 
 
-def refutations(data: Mapping[str, Any]) -> list[str]:
-    """Return what in the certificate could not be confirmed; it holds if there is nothing.
-
-    `data` has weights ``W`` and ``a`` of the centre, `net`, and of the `teacher`, and the bounds `radius`, `distance`,
-    `curvature` and `moved`, as written by ``float.hex``, and midpoint and radius of `loss` as fractions.
-    """
-    with ctx.workprec(PRECISION):
-        (W, a), (V, b) = (map(_exact, (data[name]["W"], data[name]["a"])) for name in ("net", "teacher"))
-        radius, distance, curvature, moved = _exact([data[name] for name in ("radius", "distance", "curvature", "moved")])
-        middle, half = (arb(fmpq(*Fraction(text).as_integer_ratio())) for text in data["loss"])
-        low, high = middle - half, middle + half
-        X, c, m = np.vstack([W, V]), np.concatenate([a, -b]), len(W)
+def check_local_minimum(theorem: LocalMinimumTheorem) -> None:
+    """Prove the theorem, or raise `CertificateError` that says what could not be confirmed."""
+    with working(PRECISION):
+        teacher = [(row, b) for row, b in zip(theorem.teacher.W, theorem.teacher.a, strict=True) if any(row)]
+        X = _balls([*theorem.net.W, *(row for row, _ in teacher)])
+        c = np.concatenate([_balls(theorem.net.a), -_balls([b for _, b in teacher])])
+        m, radius, curvature = theorem.net.width, ball(theorem.radius), ball(theorem.curvature)
         loss, gradient, _ = _derivatives(X, c, m)
         size = arb(sum(g * g for g in gradient.ravel()).upper()).sqrt()
-        X[:m] = W + arb(0, radius)
+        X[:m] += within(theorem.radius)
         smallest = _smallest_eigenvalue(_derivatives(X, c, m)[2])
-        claims = {
-            "the curvature is positive": curvature > 0,
-            "no eigenvalue of the Hessian in the box is less than the curvature": smallest >= curvature,
-            "the loss in the middle is less than on the boundary": 2 * size < curvature * radius,
-            "the critical point is within the distance": size <= curvature * distance,
-            "the loss at the critical point is in its interval": low <= loss - size * size / (2 * curvature) and loss <= high,
-            "the loss is positive": low > 0,
-            "the box holds the given weights": 0 <= moved <= radius,
-        }
-    return [claim for claim, confirmed in claims.items() if not confirmed]
+        require(smallest >= curvature, "an eigenvalue of the Hessian in the box may be less than the curvature")
+        require(2 * size < curvature * radius, "the loss in the middle may be no less than on the boundary of the box")
+        require(size <= curvature * ball(theorem.distance), "the critical point may be farther away than the distance")
+        require(
+            loss - size * size / (2 * curvature) >= ball(theorem.loss.lower) and loss <= ball(theorem.loss.upper),
+            "the loss at the critical point may lie outside of its interval",
+        )
 
 
-def _exact(texts: Any) -> Balls:
-    return np.vectorize(lambda text: arb(float.fromhex(text)), otypes=[object])(np.asarray(texts))
+def _balls(exact: Vector | Matrix) -> Balls:
+    """Return exact numbers as an array of balls of the same shape."""
+    return np.array([_balls(x) if isinstance(x, Sequence) else ball(x) for x in exact], dtype=object)
 
 
 def _derivatives(X: Balls, c: Balls, m: int) -> tuple[arb, Balls, Balls]:

@@ -4,24 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
+from typing import TypeAlias
 
-from flint import arb, arb_mat
+from flint import arb, arb_mat, arb_poly
 
-from lmctheory.certificates.verify_data import ball, root
+from lmctheory.certificates import outward
+from lmctheory.certificates.verify_balls import ball, ball_between, root, working
+from lmctheory.certificates.verify_taylor import MovingPair, kernel_polynomial
+from lmctheory.certificates.verify_text import require
+from lmctheory.certificates.verify_theorems import BarrierTheorem, Network
 
-Exact = Sequence[Sequence[Fraction]]
-Triple = tuple[arb, arb, arb]
+Triple: TypeAlias = tuple[arb, arb, arb]
+Products: TypeAlias = tuple[list[list[arb]], list[list[arb]], list[list[arb]]]
+
+PRECISION = 576  # bits; makes Gram determinants of products of three floats exact, so that collinear neurons are seen
+CELLS_EACH, CELLS_MORE = 4, 128  # the checker may divide the stated cells into so many on average, and so many more in all
+
+
+def max_evaluations(theorem: BarrierTheorem) -> int:
+    """Return a bound of how often the excess is evaluated."""
+    return 3 + 3 * (CELLS_EACH * (len(theorem.cells) - 1) + CELLS_MORE)
+
+
+def check_barrier(theorem: BarrierTheorem) -> None:
+    """Prove the theorem: the lower end at one position, the upper end cell by cell."""
+    with working(PRECISION):
+        segment = Segment(theorem.net_a, theorem.net_b.permute(theorem.permutation), theorem.teacher)
+        if theorem.is_affine:
+            require(segment.is_affine, "f_t is not affine on the segment")
+            return
+        lower, upper = theorem.height.lower, ball(theorem.height.upper)
+        require(lower == 0 or segment.excess(theorem.position) >= ball(lower), "the lower end is not reached at the position")
+        waiting = list(pairwise(theorem.cells))[::-1]
+        left_to_try = CELLS_EACH * len(waiting) + CELLS_MORE
+        while waiting:
+            left, right = waiting.pop()
+            left_to_try -= 1
+            if segment.is_below(left, right, upper):
+                continue
+            # An upper end above the maximum is confirmed on cells that are narrow enough, because enclosures on a cell of width h
+            # exceed the truth by O(h^2), O(h) where a neuron passes the origin.
+            require(left_to_try > len(waiting) + 1, f"the upper end is not proved near t = {outward.at_least(left)}")
+            centre = (left + right) / 2
+            waiting += [(centre, right), (left, centre)]
 
 
 class Segment:
     """``f_t - f* = sum_k c_k(t) relu((u_k + t v_k) . x)`` on a segment, with neurons that share their direction added up."""
 
-    def __init__(
-        self,
-        net_a: tuple[Exact, Sequence[Fraction]],
-        net_b: tuple[Exact, Sequence[Fraction]],
-        teacher: tuple[Exact, Sequence[Fraction]],
-    ) -> None:
+    def __init__(self, net_a: Network, net_b: Network, teacher: Network) -> None:
         rays: dict[tuple[Fraction, ...], int] = {}  # where to find neurons that keep this direction
         weights: list[tuple[Sequence[Fraction], Sequence[Fraction]]] = []  # where they start, and their motion
         outputs: list[list[Fraction]] = []
@@ -36,7 +68,7 @@ class Segment:
             ratio = longest / max(map(abs, weights[k][0]))
             outputs[k] = [x + ratio * y for x, y in zip(outputs[k], output, strict=True)]
 
-        for u, a, v, b in zip(*net_a, *net_b, strict=True):
+        for u, a, v, b in zip(net_a.W, net_a.a, net_b.W, net_b.a, strict=True):
             long_u, long_v = max(map(abs, u)), max(map(abs, v))
             if any(x * long_v != y * long_u for x, y in zip(u, v, strict=True)):
                 weights.append((u, [y - x for x, y in zip(u, v, strict=True)]))
@@ -45,62 +77,100 @@ class Segment:
                 start, growth = long_u / (long_u + long_v), (long_v - long_u) / (long_u + long_v)
                 both = [x + y for x, y in zip(u, v, strict=True)]
                 put_on_ray(both, [a * start, a * growth + (b - a) * start, (b - a) * growth])
-        for v, b in zip(*teacher, strict=True):
+        for v, b in zip(teacher.W, teacher.a, strict=True):
             if any(v):
                 put_on_ray(v, [-b, Fraction(0), Fraction(0)])
         kept = [k for k, output in enumerate(outputs) if any(output)]
         self._moves = [any(weights[k][1]) for k in kept]
         self.is_affine = not any(self._moves) and all(outputs[k][2] == 0 for k in kept)
         self._c = [[ball(x) for x in outputs[k]] for k in kept]
-        d = len(teacher[0][0])
         self._u, self._v = (
-            arb_mat([[ball(x) for x in weights[k][end]] for k in kept]) if kept else arb_mat(0, d) for end in (0, 1)
+            arb_mat([[ball(x) for x in weights[k][end]] for k in kept]) if kept else arb_mat(0, teacher.input_dim)
+            for end in (0, 1)
         )
         self._still: dict[tuple[int, int], arb] = {}
         squares, mixed, speeds = self._u * self._u.transpose(), self._u * self._v.transpose(), self._v * self._v.transpose()
+        self._mixed, self._speeds = mixed, speeds
         n = range(len(self._c))
         self._speed = [root(speeds[k, k]) for k in n]
         self._sweep = [root(squares[k, k] * speeds[k, k] - mixed[k, k] * mixed[k, k]) for k in n]
-        self._losses = self._loss(0.0, 0.0)[0], self._loss(1.0, 0.0)[0]
+        self._ends = self._loss(Fraction(0), Fraction(0))[0], self._loss(Fraction(1), Fraction(1))[0]
 
-    def excess(self, t: float) -> arb:
+    def excess(self, t: Fraction) -> arb:
         """Return the excess over the chord at t."""
-        return self._excess(t, 0.0)[0]
+        return self._excess(t, t)[0]
 
-    def is_below(self, left: float, right: float, upper: arb, halvings: int = 3) -> bool:
-        """Whether the excess is proved to be at most `upper` from left to right, in parts if need be."""
-        if self._is_below(left, right, upper):
-            return True
-        centre = (left + right) / 2
-        return halvings > 0 and all(self.is_below(*half, upper, halvings - 1) for half in ((left, centre), (centre, right)))
+    def is_below(self, left: Fraction, right: Fraction, upper: arb) -> bool:
+        """Whether the excess is proved to be at most `upper` from left to right."""
+        return any(self._is_below(enclose(left, right), left, right, upper) for enclose in (self._excess, self._polynomials))
 
-    def _is_below(self, left: float, right: float, upper: arb) -> bool:
-        centre, radius = (left + right) / 2, arb((right - left) / 2)
-        value, slope, _ = self._excess(centre, 0.0)
-        _, slopes, bends = self._excess(centre, (right - left) / 2)
+    def _is_below(self, enclosures: Triple, left: Fraction, right: Fraction, upper: arb) -> bool:
+        """Whether this follows from enclosures of the excess and of its first two derivatives on the cell."""
+        values, slopes, bends = enclosures
+        centre, radius = (left + right) / 2, ball((right - left) / 2)
+        value, slope, _ = self._excess(centre, centre)
         steep, bent = abs(slope).upper(), bends.upper()  # the excess is below a parabola on either side of the centre
         rise = steep * steep / (-2 * bent) if bent < 0 and steep < -bent * radius else steep * radius + bent * radius * radius / 2
-        if value + rise <= upper or value + abs(slopes) * radius <= upper:
+        if values <= upper or value + rise <= upper or value + abs(slopes) * radius <= upper:
             return True
         if slopes <= 0:
-            return bool(upper >= 0 if left == 0 else self.excess(left) <= upper)
+            return self._is_below_at(left, upper)
         if slopes >= 0:
-            return bool(upper >= 0 if right == 1 else self.excess(right) <= upper)
-        return False
+            return self._is_below_at(right, upper)
+        return bool(bends >= 0) and self._is_below_at(left, upper) and self._is_below_at(right, upper)
 
-    def _excess(self, centre: float, radius: float) -> Triple:
-        value, slope, bend = self._loss(centre, radius)
-        t = arb(centre, radius)
-        return value - (1 - t) * self._losses[0] - t * self._losses[1], slope + self._losses[0] - self._losses[1], bend
+    def _is_below_at(self, t: Fraction, upper: arb) -> bool:
+        """Whether the excess at t is proved to be at most `upper`; at both ends of the segment it is 0."""
+        return bool(upper >= 0 if t in (0, 1) else self.excess(t) <= upper)
 
-    def _loss(self, centre: float, radius: float) -> Triple:
-        """Return enclosures of the loss and of its first two derivatives within `radius` of `centre`."""
-        s, t = arb(0, radius), arb(centre, radius)
-        at_centre = self._u + arb(centre) * self._v
-        cross = at_centre * self._v.transpose()
-        constant, linear, quadratic = at_centre * at_centre.transpose(), cross + cross.transpose(), self._v * self._v.transpose()
-        inner = (constant + s * (linear + s * quadratic)).tolist()
-        inner_slope, inner_bend = (linear + 2 * s * quadratic).tolist(), (2 * quadratic).tolist()
+    def _excess(self, left: Fraction, right: Fraction) -> Triple:
+        """Return enclosures of the excess and of its first two derivatives from left to right."""
+        (value, slope, bend), (start, end), t = self._loss(left, right), self._ends, ball_between(left, right)
+        return value - (1 - t) * start - t * end, slope + start - end, bend
+
+    def _polynomials(self, left: Fraction, right: Fraction) -> Triple:
+        """Return the same by polynomials: where the excess is far smaller than its terms, these cancel in their coefficients."""
+        centre, (start, end) = (left + right) / 2, self._ends
+        middle = ball(centre)
+        s = ball_between(left, right) - middle
+        c = [arb_poly([p + middle * (q + middle * r), q + 2 * middle * r, r]) for p, q, r in self._c]
+        at_centre, on_cell = self._products(centre, centre), self._products(left, right)
+        excess, kinks = -arb_poly([(1 - middle) * start + middle * end, end - start]), arb(0)
+        for k in range(len(c)):
+            excess += c[k] * c[k] * _local(at_centre, k, k) * (arb(1) / 2)
+            for j in range(k):
+                if not self._moves[k] and not self._moves[j]:
+                    kernel = arb_poly([self._kernel(k, j, at_centre)[0]])
+                else:
+                    kernel = kernel_polynomial(self._pair(k, j, at_centre, middle), s)
+                if kernel is None:
+                    kernel, kinks = arb_poly([self._kernel(k, j, at_centre)[0], self._kernel(k, j, on_cell)[1]]), _anything()
+                excess += 2 * c[k] * c[j] * kernel
+        slope = excess.derivative()
+        return excess(s), slope(s), slope.derivative()(s) + kinks
+
+    def _pair(self, k: int, j: int, at_centre: Products, middle: arb) -> MovingPair:
+        g, h, i = _local(at_centre, k, k), _local(at_centre, j, j), _local(at_centre, k, j)
+        motion_k = arb_poly([self._mixed[j, k] + middle * self._speeds[j, k], self._speeds[j, k]])  # u_k' . u_j
+        motion_j = arb_poly([self._mixed[k, j] + middle * self._speeds[k, j], self._speeds[k, j]])
+        return MovingPair(
+            g, h, i, g * h - i * i, self._speeds[k, k] * h - motion_k * motion_k, self._speeds[j, j] * g - motion_j * motion_j
+        )
+
+    def _products(self, left: Fraction, right: Fraction) -> Products:
+        """Return the inner products of all neurons, and their first two derivatives, from left to right."""
+        middle = ball((left + right) / 2)
+        s = ball_between(left, right) - middle
+        at_middle = self._u + middle * self._v
+        cross = at_middle * self._v.transpose()
+        constant, linear, quadratic = at_middle * at_middle.transpose(), cross + cross.transpose(), self._v * self._v.transpose()
+        inner, slopes, bends = constant + s * (linear + s * quadratic), linear + 2 * s * quadratic, 2 * quadratic
+        return inner.tolist(), slopes.tolist(), bends.tolist()
+
+    def _loss(self, left: Fraction, right: Fraction) -> Triple:
+        """Return enclosures of the loss and of its first two derivatives from left to right."""
+        t, products = ball_between(left, right), self._products(left, right)
+        inner, inner_slope, inner_bend = products
         c = [(p + t * (q + t * r), q + 2 * t * r, 2 * r) for p, q, r in self._c]
         value, slope, bend = arb(0), arb(0), arb(0)
         for k in range(len(c)):
@@ -109,10 +179,10 @@ class Segment:
                     K, K1, K2 = inner[k][k] / 2, inner_slope[k][k] / 2, inner_bend[k][k] / 2
                 elif not self._moves[k] and not self._moves[j]:
                     if (k, j) not in self._still:
-                        self._still[k, j] = self._kernel(k, j, inner, inner_slope, inner_bend)[0]
+                        self._still[k, j] = self._kernel(k, j, products)[0]
                     K, K1, K2 = self._still[k, j], arb(0), arb(0)
                 else:
-                    K, K1, K2 = self._kernel(k, j, inner, inner_slope, inner_bend)
+                    K, K1, K2 = self._kernel(k, j, products)
                 (x, x1, x2), (y, y1, y2) = c[k], c[j]
                 twice = 1 if k == j else 2
                 weight, weight1, weight2 = x * y, x1 * y + x * y1, x2 * y + 2 * x1 * y1 + x * y2
@@ -121,9 +191,9 @@ class Segment:
                 bend += twice * (weight2 * K + 2 * weight1 * K1 + weight * K2)
         return value, slope, bend
 
-    def _kernel(
-        self, k: int, j: int, inner: list[list[arb]], inner_slope: list[list[arb]], inner_bend: list[list[arb]]
-    ) -> Triple:
+    def _kernel(self, k: int, j: int, products: Products) -> Triple:
+        """Return enclosures of a kernel and of its first two derivatives."""
+        inner, inner_slope, inner_bend = products
         g, h, i = inner[k][k], inner[j][j], inner[k][j]
         area = root(g * h - i * i)
         if i > 0:
@@ -156,3 +226,13 @@ class Segment:
                 turned = exact.intersection(turned) if exact.overlaps(turned) else turned
             second += turned + area * rates[0] * rates[1] / 2
         return (area + supplement * i) / (2 * arb.pi()), first / (2 * arb.pi()), second / (2 * arb.pi())
+
+
+def _local(products: Products, k: int, j: int) -> arb_poly:
+    """Return the inner product of two neurons as a polynomial of the distance from where `products` were taken."""
+    inner, slopes, bends = products
+    return arb_poly([inner[k][j], slopes[k][j], bends[k][j] / 2])
+
+
+def _anything() -> arb:
+    return arb(0, arb.pos_inf())

@@ -10,93 +10,77 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from flint import arb, ctx
+from flint import arb
 
-from lmctheory.certificates.verify_data import (
-    GUARD_BITS,
-    MAX_PRECISION,
-    Json,
-    Network,
-    ball,
-    interval,
-    lies_in,
-    network,
-    require,
-    root,
-)
+from lmctheory.certificates.verify_balls import ball, lies_between, root, working
+from lmctheory.certificates.verify_text import require
+from lmctheory.certificates.verify_theorems import GradientTheorem, HessianTheorem, Interval, LossTheorem, Network
+
+GUARD_BITS = 64  # by which the check is more precise than the search was
 
 
-def check_loss(body: Json) -> None:
-    """Check the enclosure of a loss."""
-    net, teacher, precision = _student(body, "loss")
-    low, high = interval(body["loss"])
-    if low == high == 0:
-        require(_difference_vanishes(net, teacher), "student and teacher are not the same function, and the loss is not 0")
+def check_loss(theorem: LossTheorem) -> None:
+    """Prove the enclosure of a loss."""
+    if theorem.loss.midpoint == theorem.loss.radius == 0:
+        require(
+            _is_same_function(theorem.net, theorem.teacher),
+            "student and teacher are not the same function, and the loss is not 0",
+        )
         return
-    require((high - low) / 2 * 10 ** body["digits"] <= abs(high + low) / 2, "the radius of the loss is not that asked for")
-    with ctx.workprec(precision):
-        pairs = Pairs(net, teacher)
-        found = sum((pairs.c[i] * pairs.c[j] * pairs.kernel(i, j) for i in pairs.all for j in pairs.all), arb(0))
-        require(lies_in(found, body["loss"]), "the loss does not lie in its enclosure")
+    with working(theorem.precision + GUARD_BITS):
+        pairs = Pairs(theorem.net, theorem.teacher)
+        require(_lies_in(pairs.loss(pairs.all), theorem.loss), "the loss does not lie in its enclosure")
 
 
-def check_gradient(body: Json) -> None:
-    """Check the enclosures of a gradient."""
-    net, teacher, precision = _student(body, "W", "a")
-    same = _difference_vanishes(net, teacher)
-    with ctx.workprec(precision):
-        pairs = Pairs(net, teacher)
-        d = len(net[0][0])
-        require(len(body["W"]) == len(body["a"]) == pairs.m, "the gradient has another shape than the weights")
-        for i in range(pairs.m):
-            row, output = [arb(0)] * d, arb(0)
-            for j in pairs.all:
-                slope = pairs.slope(i, j)
-                row = [x + 2 * pairs.c[i] * pairs.c[j] * y for x, y in zip(row, slope, strict=True)]
+def check_gradient(theorem: GradientTheorem) -> None:
+    """Prove the enclosures of a gradient."""
+    net = theorem.net
+    vanishes = _is_same_function(net, theorem.teacher)
+    with working(theorem.precision + GUARD_BITS):
+        pairs = Pairs(net, theorem.teacher)
+        for i in range(net.width):
+            row, output = [arb(0)] * net.input_dim, arb(0)
+            for j in range(0 if vanishes else len(pairs.c)):
+                weight = 2 * pairs.c[i] * pairs.c[j]
+                row = [x + weight * y for x, y in zip(row, pairs.slope(i, j), strict=True)]
                 output += 2 * pairs.c[j] * pairs.kernel(i, j)
-            entries = [*body["W"][i], body["a"][i]]
-            for value, text in zip([arb(0)] * (d + 1) if same else [*row, output], entries, strict=True):
-                require(lies_in(value, text), f"the gradient of neuron {i} does not lie in its enclosure")
+            for value, stated in zip([*row, output], [*theorem.W[i], theorem.a[i]], strict=True):
+                require(_lies_in(value, stated), f"the gradient of neuron {i} does not lie in its enclosure")
 
 
-def check_hessian(body: Json) -> None:
-    """Check the enclosures of a Hessian."""
-    net, teacher, precision = _student(body, "hessian")
-    with ctx.workprec(precision):
-        pairs = Pairs(net, teacher)
-        m, d = pairs.m, len(net[0][0])
-        require(len(body["hessian"]) == m * d, "the Hessian has another shape than the weights")
+def check_hessian(theorem: HessianTheorem) -> None:
+    """Prove the enclosures of a Hessian."""
+    m, d = theorem.net.width, theorem.net.input_dim
+    with working(theorem.precision + GUARD_BITS):
+        pairs = Pairs(theorem.net, theorem.teacher)
         for i in range(m):
             for j in range(m):
                 block = pairs.hessian_block(i, j)
                 for k in range(d):
-                    stated = body["hessian"][i * d + k]
-                    require(len(stated) == m * d, "the Hessian has another shape than the weights")
-                    for value, text in zip(block[k], stated[j * d : (j + 1) * d], strict=True):
-                        require(lies_in(value, text), f"the Hessian of neurons {i} and {j} does not lie in its enclosure")
+                    stated = theorem.hessian[i * d + k][j * d : (j + 1) * d]
+                    for value, entry in zip(block[k], stated, strict=True):
+                        require(_lies_in(value, entry), f"the Hessian of neurons {i} and {j} does not lie in its enclosure")
 
 
-def _student(body: Json, *names: str) -> tuple[Network, Network, int]:
-    require(
-        body.keys() == {"net", "teacher", "digits", "precision", *names},
-        "the entries of the certificate are not those of its kind",
-    )
-    net, teacher, precision, digits = network(body["net"]), network(body["teacher"]), body["precision"], body["digits"]
-    require(len(net[0][0]) == len(teacher[0][0]), "student and teacher differ in input dimension")
-    require(type(precision) is int and 2 <= precision <= MAX_PRECISION, "the precision is out of range")
-    require(type(digits) is int and digits >= 1, "the number of digits is out of range")
-    return net, teacher, precision + GUARD_BITS
+def _lies_in(found: arb, stated: Interval) -> bool:
+    return lies_between(found, stated.lower, stated.upper)
 
 
 class Pairs:
     """Kernels and derivatives of ``c' K(X, X) c``, ``X = [W; V]``, ``c = (a, -b)``, at the working precision."""
 
     def __init__(self, net: Network, teacher: Network) -> None:
-        self.rows = [[ball(x) for x in row] for row in [*net[0], *teacher[0]]]
-        self.c = [ball(a) for a in net[1]] + [-ball(b) for b in teacher[1]]
-        self.m, self.all = len(net[0]), range(len(self.c))
+        self.rows = [[ball(x) for x in row] for row in [*net.W, *teacher.W]]
+        self.c = [ball(a) for a in net.a] + [-ball(b) for b in teacher.a]
+        self.all = range(len(self.c))
         self.norms = [_norm(row) for row in self.rows]
-        self.is_zero = [not any(row) for row in [*net[0], *teacher[0]]]
+        self.is_zero = [not any(row) for row in [*net.W, *teacher.W]]
+
+    def loss(self, neurons: range) -> arb:
+        """Return ``c' K c`` over these neurons: the loss of student over teacher, the energy of either alone."""
+        own = sum((self.c[i] * self.c[i] * self.kernel(i, i) for i in neurons), arb(0))
+        cross = sum((self.c[i] * self.c[j] * self.kernel(i, j) for i in neurons for j in neurons if j < i), arb(0))
+        return own + 2 * cross
 
     def geometry(self, i: int, j: int) -> tuple[arb, arb, arb, list[arb], list[arb]]:
         """Return ``pi - p``, ``|u||v| sin p``, ``u . v``, and unit vectors along ``u/|u| + v/|v|`` and ``v/|v| - u/|u|``."""
@@ -160,11 +144,11 @@ def _norm(row: Sequence[arb]) -> arb:
     return root(sum((x * x for x in row), arb(0)))
 
 
-def _difference_vanishes(net: Network, teacher: Network) -> bool:
+def _is_same_function(net: Network, teacher: Network) -> bool:
     """Whether student minus teacher is zero: ``sum_k c_k relu(x_k . z)`` has no kink on any line, and no linear part."""
     kinks: dict[tuple[Fraction, ...], Fraction] = {}
-    linear = [Fraction(0)] * len(net[0][0])
-    for row, c in zip([*net[0], *teacher[0]], [*net[1], *(-b for b in teacher[1])], strict=True):
+    linear = [Fraction(0)] * net.input_dim
+    for row, c in zip([*net.W, *teacher.W], [*net.a, *(-b for b in teacher.a)], strict=True):
         if not any(row):
             continue
         lead = next(x for x in row if x)
