@@ -1,4 +1,5 @@
-"""Certificate files are untrusted input: whatever is in them, they are refused with one clear error, soon, and in little room."""
+"""Certificate files are untrusted input: whatever is in them, they are refused with one clear error, soon,
+and in little room."""
 
 import copy
 import hashlib
@@ -26,17 +27,17 @@ FLOATS = ("W", "a", "position", "cells", "rtol", "positions", "radius", "distanc
 LONG = "9" * 10**5
 
 REPLACEMENTS = {
-    "true": True, "false": False, "null": None, "0": 0, "1": 1, "-1": -1, "2**60": 2**60, "1.5": 1.5, "x": "x", "empty text": "",
-    "[]": [], "{}": {}, "[[]]": [[]], "long text": LONG, "text of a number": "1e3", "nested": [[[[[["0x1.8p+0"]]]]]],
+    "true": True, "false": False, "null": None, "0": 0, "1": 1, "-1": -1, "2**60": 2**60, "1.5": 1.5, "x": "x",
+    "empty text": "", "[]": [], "{}": {}, "[[]]": [[]], "long text": LONG, "text of a number": "1e3", "nested": [[[[[["0x1.8p+0"]]]]]],
 }  # fmt: skip
 NO_FLOATS = [
-    "1e30000000", "0x1p999999999", "0x1.0p+999999999", "0x1.0p-999999999", "0x1.0p+1024", "0x1.8p-1074", " 0x1.8p+1", "0x1.8p+1 ",
-    "0x1.8p+1\n", "0x1_0.8p+1", "0x1.8p+٣", "0x١.8p+1", "nan", "inf", "-inf", "Infinity", "0.5", "1/2", "1", "--0x1.8p+1", "0x",
+    "1e30000000", "0x1p999999999", "0x1.0p+999999999", "0x1.0p-999999999", "0x1.0p+1024", "0x1.8p-1074",
+    " 0x1.8p+1", "0x1.8p+1 ", "0x1.8p+1\n", "0x1_0.8p+1", "0x1.8p+٣", "0x١.8p+1", "nan", "inf", "-inf", "Infinity", "0.5", "1/2", "1", "--0x1.8p+1", "0x",
     "0x1.00000000000000001p+0", "0x1.8p+1\x00", "½", "0x" + "f" * 10**5 + "p+0", "0x1." + "0" * 10**5 + "p+0", "0x1.8p+" + LONG,
 ]  # fmt: skip
 NO_FRACTIONS = [
-    "1e30000000", "1e5", "0x1.8p+1", "1/0", "0/0", " 1", "1 ", "1\n", "1_0", "1/1_0", "٣", "١/٣", "+1", "--1", "1/-2", "nan", "inf", "0.5",
-    "1/2/3", "/2", "1/", "-", "1 /2", "½", "1j", "1\x00", LONG, "1/" + LONG, "-" + LONG + "/7",
+    "1e30000000", "1e5", "0x1.8p+1", "1/0", "0/0", " 1", "1 ", "1\n", "1_0", "1/1_0", "٣", "١/٣", "+1", "--1", "1/-2", "nan",
+    "inf", "0.5", "1/2/3", "/2", "1/", "-", "1 /2", "½", "1j", "1\x00", LONG, "1/" + LONG, "-" + LONG + "/7",
 ]  # fmt: skip
 
 
@@ -120,7 +121,7 @@ def test_wrong_types_are_refused_in_every_field(tmp_path, kind, replacement):
         old = at(body, path)
         if type(old) is type(value) and not isinstance(value, str | list | dict):
             continue  # another value of the right type
-        if isinstance(value, list | dict) and (old == value or path[-1] == "positions" and value == []):
+        if isinstance(value, list | dict) and (old == value or (path[-1] == "positions" and value == [])):
             continue
         refused(tmp_path / "forged.json", with_digest(replaced(body, path, value)))
         tried += 1
@@ -179,9 +180,11 @@ def _changes(kind):
     for path in nets:
         net = at(body, path)
         for name, W, a in (
-            ("empty", [], []), ("no inputs", [[] for _ in net["a"]], net["a"]), ("ragged", [[*net["W"][0], "0x1.0p+0"], *net["W"][1:]], net["a"]),
-            ("a longer", net["W"], [*net["a"], "0x1.0p+0"]), ("a shorter", net["W"], net["a"][1:]), ("W longer", [*net["W"], net["W"][0]], net["a"]),
-            ("more inputs", [[*row, "0x1.0p+0"] for row in net["W"]], net["a"]), ("wide", net["W"] * 10**4, net["a"]),
+            ("empty", [], []), ("no inputs", [[] for _ in net["a"]], net["a"]),
+            ("ragged", [[*net["W"][0], "0x1.0p+0"], *net["W"][1:]], net["a"]),
+            ("a longer", net["W"], [*net["a"], "0x1.0p+0"]), ("a shorter", net["W"], net["a"][1:]),
+            ("W longer", [*net["W"], net["W"][0]], net["a"]), ("wide", net["W"] * 10**4, net["a"]),
+            ("more inputs", [[*row, "0x1.0p+0"] for row in net["W"]], net["a"]),
         ):  # fmt: skip
             if len(net["a"]) > 1 or name not in ("ragged",):
                 yield f"{path} {name}", replaced(body, path, {"W": W, "a": a})
@@ -199,26 +202,15 @@ def _changes(kind):
     if "cells" in inner:
         zero, half, one = (x.hex() for x in (0.0, 0.5, 1.0))
         for cells in (
-            [], [zero], [one], [one, zero], [zero, one, half], [half, one], [zero, half], [zero, half, half, one], [zero, one, one], [zero, zero, one],
+            [], [zero], [one], [one, zero], [zero, one, half], [half, one], [zero, half], [zero, half, half, one],
+            [zero, one, one], [zero, zero, one],
             ["-0x1.0p-1", zero, one], [zero, one, "0x1.8p+0"], [zero, "0x1.8p+0", one], [zero, half, (0.25).hex(), one],
         ):  # fmt: skip
             yield f"cells {cells}", replaced(body, (*place, "cells"), cells)
         for order in (
-            [0],
-            [0, 0],
-            [1, 1],
-            [0, 2],
-            [-1, 0],
-            [1, 2],
-            [0, 1, 2],
-            [],
-            [True, False],
-            ["0", "1"],
-            [0.0, 1.0],
-            [[0], [1]],
-            "01",
-            {"0": 1},
-        ):
+            [0], [0, 0], [1, 1], [0, 2], [-1, 0], [1, 2], [0, 1, 2], [], [True, False], ["0", "1"], [0.0, 1.0], [[0], [1]],
+            "01", {"0": 1},
+        ):  # fmt: skip
             yield f"permutation {order}", replaced(body, (*place, "permutation"), order)
         for t in ("-0x1.0p-1", "0x1.0000000000001p+0"):
             yield f"position {t}", replaced(body, (*place, "position"), t)
@@ -261,13 +253,17 @@ def _files():
     return {
         "empty": b"", "spaces": b" \n\t", "a zero byte": b"\x00", "latin-1": text.replace("loss", "l\xf6ss").encode("latin-1"),
         "byte order mark": b"\xef\xbb\xbf" + text.encode(), "utf-16": text.encode("utf-16"), "utf-32": text.encode("utf-32"),
-        "an array": b"[]", "a number": b"1", "a text": b'"x"', "null": b"null", "an empty object": b"{}", "two objects": (text + text).encode(),
+        "an array": b"[]", "a number": b"1", "a text": b'"x"', "null": b"null", "an empty object": b"{}",
+        "two objects": (text + text).encode(),
         "text after": (text + "x").encode(), "cut short": text.encode()[:-1], "half": text.encode()[: len(text) // 2],
-        "a surrogate": text.replace('"loss"', '"\\ud800"').encode(), "a lone byte": text.encode() + b"\xff", "a comma": text.replace("}", ",}").encode(),
+        "a surrogate": text.replace('"loss"', '"\\ud800"').encode(), "a lone byte": text.encode() + b"\xff",
+        "a comma": text.replace("}", ",}").encode(),
         "single quotes": text.replace('"', "'").encode(), "a comment": (text + "// x").encode(), "brackets": b"[" * 200_000,
-        "nested arrays": b'{"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", "nested objects": b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
+        "nested arrays": b'{"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+        "nested objects": b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
         "deep digits": number.replace("{}", "[" * 100_000 + "]" * 100_000).encode(),
-        **{f"digits {x}": number.replace("{}", x).encode() for x in ("NaN", "Infinity", "-Infinity", "1e400", "1e5", "5.0", "05", "+5", "0x5", "1" * 5000, "-5")},
+        **{f"digits {x}": number.replace("{}", x).encode() for x in ("NaN", "Infinity", "-Infinity", "1e400", "1e5", "5.0",
+        "05", "+5", "0x5", "1" * 5000, "-5")},
     }  # fmt: skip
 
 
