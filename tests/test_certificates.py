@@ -16,7 +16,7 @@ import lmctheory as lmc
 from lmctheory.certificates.balls import box, exact_row, exact_rows
 from lmctheory.certificates.certificate import power_of_two_below
 from lmctheory.certificates.enclosures import gradient_enclosure, hessian_enclosure, loss_enclosure
-from lmctheory.errors import CertificateError, ConvergenceWarning, InvalidInputError
+from lmctheory.errors import CertificateError, ConvergenceWarning
 
 T = lmc.orthonormal_teacher(2, 3)
 DEGENERATE = {

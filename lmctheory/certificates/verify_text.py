@@ -17,6 +17,9 @@ from typing import Any, TypeVar
 from lmctheory.errors import CertificateError, InvalidInputError
 
 MAX_BYTES = 2**29  # the Hessian of a network of 1000 weights takes 150 MB
+START = 4096  # bytes, within which the object must begin
+MAX_NAMES = 100  # a certificate modulo permutation has 30
+BYTES_EACH, BYTES_MORE = 8, 1000  # there is at least so much text to every array; more arrays would take memory
 MAX_DIGITS = 4300  # of a numerator or denominator; 8192 bits have 2467, and a loss may start at 2^-4300
 MAX_INTEGER_DIGITS = 9  # of version, precision, digits and indices
 SHOWN = 40  # characters of refused text in a message
@@ -45,23 +48,30 @@ def read_document(source: str | os.PathLike[str]) -> dict[str, Any]:
         If it is too large, not UTF-8, or not one JSON object without repeated names and without other numbers than short
         integers.
     """
+    raw = bytearray()
     try:
         with open(source, "rb") as file:
-            raw = file.read(4096)
-            if raw.lstrip(b" \t\r\n")[:1] == b"{":
-                raw += file.read(MAX_BYTES + 1 - len(raw))
+            while len(raw) <= MAX_BYTES and (piece := file.read(2**20)):
+                raw += piece
+                require(bytes(raw[:START]).lstrip(b" \t\r\n").startswith(b"{"), "the file does not start with a JSON object")
     except (OSError, ValueError) as error:
+        if isinstance(error, CertificateError):
+            raise
         raise InvalidInputError(f"{os.fspath(source)} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    require(raw.lstrip(b" \t\r\n")[:1] == b"{", "the file does not start with a JSON object")
     require(len(raw) <= MAX_BYTES, f"the file has more than {MAX_BYTES} bytes")
     try:
-        return parse_json(raw.decode("utf-8"))
+        text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise CertificateError("the file is not UTF-8 text") from None
+    return parse_json(text)
 
 
 def parse_json(text: str) -> dict[str, Any]:
     """Return the JSON object in the text, read strictly; `CertificateError` says what is wrong with it."""
+    require(
+        text.count(":") <= MAX_NAMES and BYTES_EACH * text.count("[") <= len(text) + BYTES_MORE,
+        "the file has more names or brackets than a certificate",
+    )
     try:
         document = json.loads(
             text, object_pairs_hook=_object, parse_int=_integer, parse_float=_no_number, parse_constant=_no_number
@@ -141,12 +151,14 @@ def fraction(value: Any, where: str) -> Fraction:
     return Fraction(int(match[1]), int(match[2] or 1))
 
 
-def sequence(read: Reader[T]) -> Reader[tuple[T, ...]]:
-    """Return the reader of JSON arrays with these entries."""
+def sequence(read: Reader[T], length: int | None = None) -> Reader[tuple[T, ...]]:
+    """Return the reader of JSON arrays with these entries, and of this length."""
 
     def read_all(value: Any, where: str) -> tuple[T, ...]:
         if type(value) is not list:
             raise CertificateError(f"{where} must be an array, got {shown(value)}")
+        if length is not None and len(value) != length:
+            raise CertificateError(f"{where} must have {length} entries, got {len(value)}")
         return tuple([read(entry, where) for entry in value])
 
     return read_all

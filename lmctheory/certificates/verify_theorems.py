@@ -24,6 +24,7 @@ from lmctheory.certificates.verify_text import (
     record,
     require,
     sequence,
+    shown,
 )
 
 Vector: TypeAlias = Sequence[Fraction]
@@ -127,9 +128,6 @@ class GradientTheorem:
 
     def __post_init__(self) -> None:
         _same_inputs(self.net, self.teacher)
-        m, d = self.net.width, self.net.input_dim
-        require(len(self.W) == len(self.a) == m, "the gradient must have as many rows as the network has neurons")
-        require(all(len(row) == d for row in self.W), "the gradient must have as many columns as there are inputs")
         _has_digits([*(entry for row in self.W for entry in row), *self.a], self.digits, "the gradient")
 
     @property
@@ -158,11 +156,6 @@ class HessianTheorem:
 
     def __post_init__(self) -> None:
         _same_inputs(self.net, self.teacher)
-        size = self.net.width * self.net.input_dim
-        require(
-            len(self.hessian) == size and all(len(row) == size for row in self.hessian),
-            "the Hessian must have a row and a column for every weight",
-        )
         _has_digits([entry for row in self.hessian for entry in row], self.digits, "the Hessian")
 
     @property
@@ -308,8 +301,7 @@ def _network(value: Any, where: str) -> Network:
 
 
 def _interval(value: Any, where: str) -> Interval:
-    ends = sequence(fraction)(value, where)
-    require(len(ends) == 2, f"{where} must be a midpoint and a radius")
+    ends = sequence(fraction, 2)(value, where)
     require(ends[1] >= 0, f"the radius of {where} must not be negative")
     return Interval(*ends)
 
@@ -318,12 +310,18 @@ def _barrier(value: Any, where: str) -> BarrierTheorem:
     return BarrierTheorem(**record(SCHEMAS[BarrierTheorem])(value, where))
 
 
+def _raw(value: Any, where: str) -> Any:
+    """Return an array as it is, to be read when its shape is known."""
+    require(type(value) is list, f"{where} must be an array, got {shown(value)}")
+    return value
+
+
 _relative = integer(0, MAX_RELATIVE_DIGITS)
 _values = {"net": _network, "teacher": _network, "digits": _relative, "precision": integer(2, MAX_PRECISION)}
 SCHEMAS: dict[type[AnyTheorem], dict[str, Reader[Any]]] = {
     LossTheorem: {**_values, "loss": _interval},
-    GradientTheorem: {**_values, "W": sequence(sequence(_interval)), "a": sequence(_interval)},
-    HessianTheorem: {**_values, "hessian": sequence(sequence(_interval))},
+    GradientTheorem: {**_values, "W": _raw, "a": _raw},
+    HessianTheorem: {**_values, "hessian": _raw},
     BarrierTheorem: {
         "net_a": _network, "net_b": _network, "teacher": _network, "permutation": sequence(integer(0, 2**29)),
         "height": _interval, "position": float64, "cells": sequence(float64), "is_affine": boolean, "rtol": float64,
@@ -344,7 +342,16 @@ def theorem_of(kind: Any, content: dict[str, Any]) -> AnyTheorem:
     """Return what a certificate of this kind and content states, or raise `CertificateError`; nothing is proved yet."""
     require(type(kind) is str and kind in KINDS, f"the kind must be one of {', '.join(KINDS)}")
     theorem = KINDS[kind]
-    return theorem(**record(SCHEMAS[theorem])(content, f"the {kind} certificate"))
+    where = f"the {kind} certificate"
+    entries = record(SCHEMAS[theorem])(content, where)
+    if theorem is GradientTheorem:
+        m, d = entries["net"].width, entries["net"].input_dim
+        entries["W"] = sequence(sequence(_interval, d), m)(entries["W"], f"W of {where}")
+        entries["a"] = sequence(_interval, m)(entries["a"], f"a of {where}")
+    if theorem is HessianTheorem:
+        size = entries["net"].width * entries["net"].input_dim
+        entries["hessian"] = sequence(sequence(_interval, size), size)(entries["hessian"], f"hessian of {where}")
+    return theorem(**entries)
 
 
 def _same_inputs(net: Network, teacher: Network) -> None:

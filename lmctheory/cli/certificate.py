@@ -29,5 +29,5 @@ def declare(commands: Any) -> None:
     )
     sub.add_argument("file", metavar="FILE", help="written by Certificate.save; it may come from anybody")
     sub.add_argument(
-        "--limit", type=float, metavar="SECONDS", help="refuse what may take longer to check (default: an hour)"
+        "--limit", type=float, metavar="SECONDS", help="refuse what may take longer to check (default: six hours)"
     )
