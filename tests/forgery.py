@@ -190,12 +190,12 @@ def _change_entry(body: Body, rng: np.random.Generator, judge: Judge) -> str:
 
 
 def _change_digits(body: Body, rng: np.random.Generator, judge: Judge) -> str:
-    body["digits"] = int(_choose((1, body["digits"] + 1, body["digits"] + 2, 2 * body["digits"], 1000, 10**4), rng))
+    body["digits"] = min(4000, int(_choose((1, body["digits"] + 1, body["digits"] + 2, 2 * body["digits"], 1000, 4000), rng)))
     return "digits: changed"
 
 
 def _change_precision(body: Body, rng: np.random.Generator, judge: Judge) -> str:
-    body.get("best", body)["precision"] = int(_choose((2, 64, 127, 129, 256, 700), rng))
+    body.get("best", body)["precision"] = int(_choose((2, 64, 127, 129, 256, 512), rng))
     return "precision: changed"
 
 
@@ -249,13 +249,10 @@ def _change_rtol(body: Body, rng: np.random.Generator, judge: Judge) -> str:
 def _respell(body: Body, rng: np.random.Generator, judge: Judge) -> str:
     """Write the same number in another way."""
     place = body.get("best", body)
-    name = _choose([key for key in ("height", "loss") if key in place] or ["net"], rng)
-    if name == "net" or rng.random() < 0.3:
-        net = place[_choose([key for key in ("net", "net_a", "net_b", "teacher") if key in place], rng)]
-        net["a"][0] = _choose((net["a"][0].upper(), net["a"][0].replace("0x", ""), "+" + net["a"][0]), rng)
-        return "weight: respelled"
-    value = Fraction(place[name][1])
-    place[name][1] = f"{2 * value.numerator}/{2 * value.denominator}"
+    name = _choose([key for key in ("height", "loss", "a") if key in place] or ["hessian"], rng)
+    entry = place[name] if name in ("height", "loss") else place[name][0] if name == "a" else place[name][0][0]
+    value = Fraction(entry[1])
+    entry[1] = f"{2 * value.numerator}/{2 * value.denominator}"
     return f"{name}: respelled"
 
 
@@ -273,7 +270,7 @@ def _move_positions(body: Body, rng: np.random.Generator, judge: Judge) -> str:
     if how == "dropped":
         positions = positions[1:]
     elif how == "moved":
-        positions = [math.nextafter(t, 1) for t in positions]
+        positions = [min(math.nextafter(t, 1), 1 - 2.0**-53) for t in positions]
     elif how == "random":
         positions = [rng.random() for _ in positions] or [0.5]
     else:
