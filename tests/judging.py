@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from fractions import Fraction
 from itertools import pairwise, permutations
@@ -106,9 +107,8 @@ class Judge:
         for text, value in zip(stated, true, strict=True):
             yield lies_between(value, *ends(text))
         if digits:
-            width = max(high - low for low, high in map(ends, stated)) / 2 * 10**digits
-            signs = [sign for value in true for sign in (compare(value, width), compare(-value, width))]
-            yield True if any(s in (0, 1) for s in signs) else None if None in signs else False
+            middles, radii = zip(*((abs(Fraction(middle)), Fraction(radius)) for middle, radius in stated), strict=True)
+            yield max(radii) * 10**digits <= max(middles)
 
     def _barrier(self, body: Body) -> Iterable[Claim]:
         yield sorted(body["permutation"]) == list(range(len(body["net_a"]["a"])))
@@ -172,3 +172,19 @@ class Judge:
             # the bound itself may be the smallest eigenvalue: what is refuted lies a little below it
             self._definite[key] = is_positive_definite(point.hessian, curvature * (1 - fmpq(1, 2**200)))
         return self._definite[key]
+
+
+def overstates(statement: str, body: Body) -> bool:
+    """Whether the numbers in the printed statement say more than the file does."""
+    numbers = [Fraction(text) for text in re.findall(r"-?[0-9.]+(?:e[+-]?[0-9]+)?(?![0-9])", statement, re.IGNORECASE)]
+    if body["kind"] in ("gradient", "hessian"):
+        rows = body["hessian"] if body["kind"] == "hessian" else [*body["W"], body["a"]]
+        return numbers[-1] < max(Fraction(radius) for row in rows for _, radius in row)
+    middle, radius = map(Fraction, body["height" if "height" in body else "loss"])
+    if body["kind"] == "local-minimum":
+        limits = {name: Fraction(float.fromhex(body[name])) for name in ("radius", "distance", "curvature")}
+        if numbers[0] > limits["radius"] or numbers[-2] < limits["distance"] or numbers[-1] > limits["curvature"]:
+            return True
+        numbers = numbers[:-2]
+    shown, reach = numbers[-2:] if "+/-" in statement else (numbers[-1], Fraction(0))
+    return abs(shown - middle) + radius > reach

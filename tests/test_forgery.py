@@ -15,7 +15,7 @@ pytest.importorskip("flint")
 from flint import arb, ctx, fmpq
 from forgery import forge
 from honest import Base, bases, with_digest
-from judging import Judge, exact_network
+from judging import Judge, exact_network, overstates
 from true_segments import Line, Segment
 from truths import PRECISION, Point, kernel, lies_between, rational, vanishes
 
@@ -40,12 +40,14 @@ def accepts(body, path):
     """Whether the checker proves what the file states; nothing but a `CertificateError` may be raised."""
     path.write_text(json.dumps(with_digest(body)))
     try:
-        lmc.verify_certificate(path)
+        statement = lmc.verify_certificate(path)
     except CertificateError:
         return False
+    assert not overstates(statement, body), statement
     return True
 
 
+@pytest.mark.jit
 def test_no_false_statement_is_accepted(honest, judge, tmp_path):
     """A third and more of all forged certificates state something false, of every kind; some that stay true are accepted."""
     found, false_accepted = Counter(), []
@@ -63,6 +65,7 @@ def test_no_false_statement_is_accepted(honest, judge, tmp_path):
     assert sum(count for (_, truth, _), count in found.items() if truth is None) < FORGED / 20
 
 
+@pytest.mark.jit
 def test_false_statements_found_by_thought_are_refused(honest, judge, tmp_path):
     planted = [base for base in honest if base.name.startswith("planted")]
     assert {base.name.split()[1] for base in planted} == {"exchange", "strip", "integer"}
@@ -71,6 +74,7 @@ def test_false_statements_found_by_thought_are_refused(honest, judge, tmp_path):
         assert not accepts(base.body, tmp_path / "forged.json"), base.name
 
 
+@pytest.mark.jit
 def test_honest_certificates_are_true_and_accepted(honest, judge, tmp_path):
     for base in honest:
         if not base.name.startswith("planted"):
@@ -78,6 +82,7 @@ def test_honest_certificates_are_true_and_accepted(honest, judge, tmp_path):
             assert accepts(base.body, tmp_path / "honest.json"), base.name
 
 
+@pytest.mark.jit
 def test_the_same_seed_forges_the_same(honest, judge):
     first, second = (forge(honest[7], np.random.default_rng(5), judge) for _ in range(2))
     assert first == second
@@ -199,6 +204,20 @@ def test_the_judge_tells_true_from_false():
     assert Judge().is_true(body) is False
 
 
+@pytest.mark.parametrize(
+    ("statement", "overstated"),
+    [
+        ("the loss of width 3 is 0.5 +/- 0.25", False),
+        ("the loss of width 3 is 0.5 +/- 0.2499999", True),
+        ("the loss of width 3 is 5.01E-1 +/- 2.5e-1", True),
+        ("the loss of width 3 is 0.5", True),
+    ],
+)
+def test_what_is_printed_may_say_more_than_the_file(statement, overstated):
+    assert overstates(statement, {"kind": "loss", "loss": ["1/2", "1/4"]}) is overstated
+
+
+@pytest.mark.jit
 def test_a_base_has_a_name_and_a_body(honest):
     assert all(isinstance(base, Base) and base.body["format"] for base in honest)
     assert len({base.name for base in honest}) > 60
