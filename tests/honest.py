@@ -22,6 +22,7 @@ import lmctheory as lmc
 
 Body = dict[str, Any]
 HEADER = ("format", "version", "kind")
+UNIT = 2.0**-53  # between neighbouring float64 numbers from 1/2 to 1
 
 
 @dataclass(frozen=True)
@@ -176,29 +177,32 @@ def _integers() -> Iterator[Base]:
 
 
 def _strips() -> Iterator[Base]:
-    """A kink whose excess is above 0 by 1e-19, in the half ulp that a centre rounded to float64 leaves out; one per seed."""
-    for seed in range(8):
-        rng = np.random.default_rng(seed)
-        while True:
-            alpha, beta = 1 + rng.random() / 100, 1 - rng.random() / 100
-            n = (alpha + beta) / 2 - rng.random() / 500
-            total = Fraction(alpha) + Fraction(beta)
-            p, foot = math.nextafter(float(total / 2 - Fraction(n)), 1), Fraction(alpha) / total
-            if foot < Fraction(1, 2):
-                continue
-            unit = 2.0**-53
-            s = math.floor(foot * 2**53) * unit
-            left, right = s, s + unit
-            if abs(foot - Fraction((left + right) / 2)) > Fraction(unit) / 2:
-                break
-        cells = {0.0, 1.0, 0.5, 0.99, 0.01, s, s + unit}
-        for k in range(1, 52):
-            cells |= {x for x in (s - 2**k * unit, s + 2**k * unit) if 0.01 < x < 0.99}
+    """A kink whose excess is above 0 by 1e-19, in the half ulp that a centre rounded to float64 leaves out."""
+    hexadecimal = "0x1.003b79d5a124ap+0", "0x1.fd0758c3a0a64p-1", "0x1.0624dd2f1aa01p-10", "0x1.fe3c13c8d9ea7p-1"
+    found = [tuple(map(float.fromhex, hexadecimal))]
+    rng = np.random.default_rng(0)
+    while len(found) < 8:
+        alpha, beta = 1 + rng.random() / 100, 1 - rng.random() / 100
+        n = (alpha + beta) / 2 - rng.random() / 500
+        total = Fraction(alpha) + Fraction(beta)
+        p, foot = math.nextafter(float(total / 2 - Fraction(n)), 1), Fraction(alpha) / total
+        left = _below(foot)
+        if foot >= Fraction(1, 2) and abs(foot - Fraction((left + left + UNIT) / 2)) > Fraction(UNIT) / 2:
+            found.append((alpha, beta, p, n))
+    for k, (alpha, beta, p, n) in enumerate(found):
+        s = _below(Fraction(alpha) / (Fraction(alpha) + Fraction(beta)))
+        cells = {0.0, 1.0, 0.5, 0.99, 0.01, s, s + UNIT}
+        for power in range(1, 52):
+            cells |= {x for x in (s - 2**power * UNIT, s + 2**power * UNIT) if 0.01 < x < 0.99}
         nets = [lmc.TwoLayerNet([[alpha]]), lmc.TwoLayerNet([[-beta]]), lmc.TwoLayerNet([[1.0], [-1.0]], [p, n])]
         body = body_of(lmc.certify_barrier(nets[0], nets[0], nets[2]))
         body |= {"net_b": body_of(lmc.certify_loss(nets[1], nets[2]))["net"], "height": ["0", "0"], "is_affine": False}
         body |= {"cells": [t.hex() for t in sorted(cells)], "position": (0.0).hex(), "is_tight": True}
-        yield Base(f"planted strip {seed}", body)
+        yield Base(f"planted strip {k}", body)
+
+
+def _below(foot: Fraction) -> float:
+    return math.floor(foot / Fraction(UNIT)) * UNIT
 
 
 def fraction(value: arb | fmpq) -> Fraction:
