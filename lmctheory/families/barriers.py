@@ -15,8 +15,10 @@ from lmctheory.families.members import member_permutations, padded_networks, per
 from lmctheory.families.simplex import Simplex, lattice, lattice_steps
 from lmctheory.networks import Network, TwoLayerNet
 from lmctheory.objectives import Objective, as_objective
-from lmctheory.paths import CONTENDER, GRID_SIZE, MAX_CONTENDERS, maximise_excess
+from lmctheory.paths import GRID_SIZE, maximise_excess
 
+CONTENDER = 0.9  # local maxima on the lattice above this share of the highest are refined too,
+MAX_CONTENDERS = 3  # up to this many: a simplex that is flat up to rounding has a maximum at every other point
 MOST_POINTS = 600  # of the lattice, unless its size is asked for
 
 

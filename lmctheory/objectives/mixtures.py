@@ -10,6 +10,7 @@ import numpy as np
 from lmctheory._checks import FloatArray, IntArray
 from lmctheory._parallel import blas
 from lmctheory.networks import LayeredNet
+from lmctheory.objectives.passages import narrow_passages
 
 if TYPE_CHECKING:
     from lmctheory.objectives.data import DataLoss
@@ -58,6 +59,21 @@ class DataSimplex:
                     h += _mixed([net.biases[layer] for net in self.networks], point)
                 yield rows, p, h
 
+    def feet(self, first: int, second: int) -> FloatArray:
+        """Return feet ``(m_1, 3)``, as `nearest_points`, of the first layer's neurons on the way between two of the networks.
+
+        The norm of a neuron is that of its values before activation on all inputs: it is 0 where all of them switch at once.
+        """
+        start, slope, length = np.zeros((3, self.networks[0].widths[0]))
+        for number in range(len(self._blocks)):
+            layers = self._first_layers(number)
+            direction = layers[second] - layers[first]
+            start += np.einsum("ij,ij->j", layers[first], layers[first])
+            slope += np.einsum("ij,ij->j", layers[first], direction)
+            length += np.einsum("ij,ij->j", direction, direction)
+        position = -slope / np.where(length > 0, length, 1.0)
+        return np.stack([position, np.maximum(start + slope * position, 0.0), length], axis=-1)
+
     def _first_layers(self, number: int) -> list[FloatArray]:
         """Return the first layer of each network before its activation, on a block of the inputs."""
         if number in self._kept:
@@ -93,6 +109,10 @@ class DataSegments:
     def floor(self, paths: IntArray, positions: FloatArray) -> FloatArray:
         """Return the rounding error to expect in the loss there."""
         return self._each(paths, positions, DataSimplex.floor)
+
+    def passages(self, spacing: float) -> FloatArray:
+        """Return where the first layer's neurons pass the origin more quickly than a grid can follow: see `narrow_passages`."""
+        return narrow_passages(np.stack([line.feet(0, 1) for line in self._lines]), spacing)
 
     def outputs(self, path: int, positions: FloatArray) -> Iterator[tuple[slice, int, FloatArray]]:
         """Yield rows of the data, the number of a position ``(T,)``, and the outputs ``(n', k)`` of the network there."""
