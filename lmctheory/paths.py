@@ -9,13 +9,13 @@ from typing import TypeAlias
 import numpy as np
 
 from lmctheory import _checks
-from lmctheory._checks import BoolArray, FloatArray, IntArray
+from lmctheory._checks import FloatArray, IntArray
+from lmctheory._compiled.maxima import contenders, halve
 from lmctheory.errors import InvalidInputError
 from lmctheory.objectives import SegmentLosses
 
 GRID_SIZE = 33
 KINDS = ("chord", "endpoint-mean", "midpoint")
-ROOM = 2.0  # between neighbours the excess may rise this many times as high as if it were concave there
 HALVINGS = 12  # of the spacing; a smooth maximum is then finished by a parabola,
 SMOOTH = 1e-8  # which is trusted if the excess falls by less than this share of it over the last spacing;
 MAX_HALVINGS = 52  # a kink, where a neuron crosses the origin, is halved down to rounding
@@ -75,10 +75,10 @@ def maximise_excess(
     heights, positions = found[everything, best], ts[everything, best]
     rounding = 4 * np.finfo(float).eps * np.abs(values).max(axis=1)  # a flat or convex path keeps its height of exactly 0
     noise = rounding
-    chosen = _contenders(ts, found, heights, noise)
+    chosen = contenders(ts, found, heights, noise)
     if isinstance(losses, SegmentLosses) and np.count_nonzero(chosen) > n_paths:
         noise = np.maximum(rounding, losses.floor(everything, positions[:, None])[:, 0])
-        chosen = _contenders(ts, found, heights, noise)
+        chosen = contenders(ts, found, heights, noise)
     paths, centres = np.nonzero(chosen)
     neighbours = np.clip(centres[:, None] + np.arange(-1, 2), 0, ts.shape[1] - 1)
     brackets = paths[:, None], neighbours
@@ -127,71 +127,24 @@ def _with_passages(
     return np.take_along_axis(ts, order, axis=1), np.take_along_axis(found, order, axis=1)
 
 
-def _contenders(ts: FloatArray, found: FloatArray, heights: FloatArray, noise: FloatArray) -> BoolArray:
-    """Say which points ``(P, T)`` to refine: maxima on the grid that are the highest, `heights` ``(P,)``, or next to higher ones."""
-    high = _ceilings(ts, found) > (heights + noise)[:, None]
-    chosen = found == heights[:, None]
-    chosen[:, 1:] |= high
-    chosen[:, :-1] |= high
-    chosen[:, 1:] &= found[:, 1:] >= found[:, :-1]
-    chosen[:, :-1] &= found[:, :-1] >= found[:, 1:]
-    return chosen
-
-
-def _ceilings(ts: FloatArray, values: FloatArray) -> FloatArray:
-    """Return how high a function may rise in each cell ``(Q, T - 1)`` between positions `ts` ``(Q, T)``, where it has `values`.
-
-    A concave function stays below the line through the two points to the left of a cell, and below that through the two to
-    its right. Their slopes are taken `ROOM` times; where there are no two points, any slope is possible.
-    """
-    gaps = ts[:, 1:] - ts[:, :-1]
-    is_cell = gaps > 0
-    slopes = np.divide(ROOM * (values[:, 1:] - values[:, :-1]), gaps, out=np.full_like(gaps, np.inf), where=is_cell)
-    ahead, back = np.full_like(gaps, np.inf), np.full_like(gaps, np.inf)
-    ahead[:, 1:] = slopes[:, :-1]
-    back[:, :-1] = np.where(is_cell, -slopes, np.inf)[:, 1:]
-    gaps[~is_cell] = np.finfo(float).tiny
-    return np.where(is_cell, np.minimum(values[:, :-1] + ahead * gaps, values[:, 1:] + back * gaps), values[:, 1:])
-
-
 def _refine(
     excess: Losses, paths: IntArray, ts: FloatArray, values: FloatArray, top: FloatArray, noise: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return maximisers and maxima of the excess in brackets ``(Q, 3)`` of `paths` ``(Q,)``, all halved together.
-
-    A bracket is a point with its neighbours, which are not higher. The points half-way to these are evaluated, and the best of
-    the three becomes the centre of the next bracket. A bracket is left where the excess cannot exceed the highest value on its
-    path, `top`, by more than `noise`; one that holds this value not before its last parabola.
-    """
-    position, value, top = ts[:, 1].copy(), values[:, 1].copy(), top.copy()
-    active = np.arange(len(paths))
-    points, heights = np.empty((len(paths), 5)), np.empty((len(paths), 5))
-    for halving in range(MAX_HALVINGS):
-        rows, own, centre = np.arange(len(active)), paths[active], ts[:, 1]
-        points, heights = points[: len(active)], heights[: len(active)]
-        halves = (ts[:, 1:] + ts[:, :-1]) / 2
-        points[:, ::2], points[:, 1::2] = ts, halves
-        heights[:, ::2], heights[:, 1::2] = values, excess(own, halves)
-        choice = np.argmax(heights[:, 1:4], axis=1)
-        choice[points[rows, choice + 1] == centre] = 1  # an end of the path has no other side
-        window = rows[:, None], choice[:, None] + np.arange(3)
-        ts, values = points[window], heights[window]
-        position[active], value[active] = ts[:, 1], values[:, 1]
-        np.maximum.at(top, own, values[:, 1])
-        ceilings = _ceilings(points, heights)
-        is_open = np.maximum(ceilings[rows, choice], ceilings[rows, choice + 1]) > top[own] + noise[own]
-        if halving + 1 < HALVINGS:
-            is_open |= values[:, 1] == top[own]
-        elif halving + 1 == HALVINGS:
-            vertex, vertex_value = _parabola(excess, own, points[:, 1:4], heights[:, 1:4])
-            better = vertex_value > values[:, 1]
-            position[active[better]], value[active[better]] = vertex[better], vertex_value[better]
-            drop = heights[:, 1:4].max(axis=1) - heights[:, 1:4].min(axis=1)
-            is_open &= drop > SMOOTH * np.abs(value[active])
-        active, ts, values = active[is_open], ts[is_open], values[is_open]
+    """Return maximisers and maxima of the excess in brackets ``(Q, 3)`` of `paths` ``(Q,)``, all halved together, see `halve`."""
+    active, top = np.arange(len(paths)), top.copy()
+    vertex, vertex_value = np.zeros(len(paths)), np.full(len(paths), -np.inf)
+    for halving in range(1, MAX_HALVINGS + 1):
+        own = ts[active]
+        halves = (own[:, 1:] + own[:, :-1]) / 2
+        active = halve(active, ts, values, halves, excess(paths[active], halves), paths, top, noise, halving <= HALVINGS)
+        if halving == HALVINGS:
+            vertex[active], vertex_value[active] = _parabola(excess, paths[active], ts[active], values[active])
+            drop = values[active, 1] - np.minimum(values[active, 0], values[active, 2])
+            active = active[drop > SMOOTH * np.abs(np.maximum(values[active, 1], vertex_value[active]))]
         if active.size == 0:
             break
-    return position, value
+    is_vertex = vertex_value > values[:, 1]
+    return np.where(is_vertex, vertex, ts[:, 1]), np.where(is_vertex, vertex_value, values[:, 1])
 
 
 def _parabola(excess: Losses, paths: IntArray, ts: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
