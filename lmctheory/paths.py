@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 
 from lmctheory import _checks
-from lmctheory._checks import FloatArray, IntArray
-from lmctheory._compiled.maxima import contenders, halve
+from lmctheory._checks import BoolArray, FloatArray, IntArray
+from lmctheory._compiled.maxima import halve, open_sides
 from lmctheory.errors import InvalidInputError
 from lmctheory.objectives import SegmentLosses
 
@@ -69,19 +69,19 @@ def maximise_excess(
     found = chord_excess(values, grid) if kind == "chord" else values - (start + end) / 2
     if kind == "chord":
         found[:, 0] = found[:, -1] = 0.0  # exactly, by definition
-    if isinstance(losses, SegmentLosses):
-        ts, found = _with_passages(excess, ts, found, losses.passages(1.0 / (grid_size - 1)))
+    passages = losses.passages(1.0 / (grid_size - 1)) if isinstance(losses, SegmentLosses) else np.empty((n_paths, 0))
+    ts, found, bends = _with_passages(excess, ts, found, passages)
     best = np.argmax(found, axis=1)
     heights, positions = found[everything, best], ts[everything, best]
     rounding = 4 * np.finfo(float).eps * np.abs(values).max(axis=1)  # a flat or convex path keeps its height of exactly 0
     noise = rounding
-    chosen = contenders(ts, found, heights, noise)
-    if isinstance(losses, SegmentLosses) and np.count_nonzero(chosen) > n_paths:
+    is_open = open_sides(ts, found, bends, heights, noise)
+    if isinstance(losses, SegmentLosses) and np.count_nonzero(is_open.any(axis=2)) > n_paths:
         noise = np.maximum(rounding, losses.floor(everything, positions[:, None])[:, 0])
-        chosen = contenders(ts, found, heights, noise)
-    paths, centres = np.nonzero(chosen)
-    neighbours = np.clip(centres[:, None] + np.arange(-1, 2), 0, ts.shape[1] - 1)
-    brackets = paths[:, None], neighbours
+        is_open = open_sides(ts, found, bends, heights, noise)
+    paths, centres = np.nonzero(is_open.any(axis=2))
+    reach = is_open[paths, centres].astype(np.intp)
+    brackets = paths[:, None], np.stack([centres - reach[:, 0], centres, centres + reach[:, 1]], axis=1)
     refined_positions, refined = _refine(excess, paths, ts[brackets], found[brackets], heights, noise)
     for k in np.argsort(refined, kind="stable"):  # ascending: the highest contender of a path is written last
         if refined[k] > heights[paths[k]] + rounding[paths[k]]:
@@ -106,25 +106,28 @@ def rounding_errors(floor: Losses, found: PathMaxima) -> FloatArray:
 
 def _with_passages(
     excess: Losses, ts: FloatArray, found: FloatArray, passages: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Return positions and excess ``(P, T)`` with those at `passages` ``(P, K)``, and half-way between these, in ascending order.
 
-    Rows are filled up with ends t = 1.
+    The third array says which are passages. Rows are filled up with ends t = 1.
     """
     if passages.shape[1] == 0:
-        return ts, found
+        return ts, found, np.zeros(ts.shape, dtype=np.bool_)
     between = (passages[:, 1:] + passages[:, :-1]) / 2
     between[passages[:, 1:] == 1.0] = 1.0
-    joining = np.sort(np.hstack([passages, between]), axis=1)
+    joining, values = np.hstack([passages, between]), np.empty((len(ts), 2 * passages.shape[1] - 1))
+    values[:] = found[:, -1:]
+    order = np.argsort(joining, axis=1)
+    joining, is_passage = np.take_along_axis(joining, order, axis=1), order < passages.shape[1]
     counts = np.count_nonzero(joining < 1.0, axis=1)
-    joining = joining[:, : counts.max()]
-    values = np.tile(found[:, -1:], (1, joining.shape[1]))
-    for first in range(0, joining.shape[1], COLUMNS):
+    for first in range(0, int(counts.max()), COLUMNS):
         columns, rows = slice(first, first + COLUMNS), np.flatnonzero(counts > first)
         values[rows, columns] = excess(rows, joining[rows, columns])
+    is_passage = np.hstack([np.zeros(ts.shape, dtype=np.bool_), is_passage])
     ts, found = np.hstack([ts, joining]), np.hstack([found, values])
-    order = np.argsort(ts, axis=1, kind="stable")
-    return np.take_along_axis(ts, order, axis=1), np.take_along_axis(found, order, axis=1)
+    order = np.argsort(ts, axis=1)
+    rows = np.arange(len(ts))[:, None]
+    return ts[rows, order], found[rows, order], is_passage[rows, order]
 
 
 def _refine(
