@@ -12,7 +12,7 @@ from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
 from lmctheory.families.ascent import climb
 from lmctheory.families.members import member_permutations, padded_networks, permuted
-from lmctheory.families.simplex import Simplex, lattice, lattice_steps
+from lmctheory.families.simplex import Edges, Simplex, lattice, lattice_steps
 from lmctheory.networks import Network, TwoLayerNet
 from lmctheory.objectives import Objective, as_objective
 from lmctheory.paths import GRID_SIZE, maximise_excess
@@ -133,8 +133,9 @@ def simplex_barrier(
     centre = np.full((1, k), 1 / k)
     barycentre = float(simplex.excess(centre)[0]) if k > 1 else 0.0
     peaks = _contenders(on_grid, neighbours)
-    points = np.concatenate([grid[peaks], centre, edge_points])
-    values = np.concatenate([on_grid[peaks], [barycentre], edges])
+    zeros = simplex.zeros(1 / steps)
+    points = np.concatenate([grid[peaks], centre, edge_points, zeros])
+    values = np.concatenate([on_grid[peaks], [barycentre], edges, simplex.excess(zeros)])
     best = int(np.argmax(values))
     height, position = float(values[best]), points[best]
     rounding = 4 * np.finfo(float).eps * np.abs(losses).max()  # a flat or convex simplex keeps its height of exactly 0
@@ -161,12 +162,9 @@ def simplex_barrier(
 
 def _edge_maxima(simplex: Simplex) -> tuple[FloatArray, FloatArray]:
     """Return the barriers on the edges, and the points where they are attained."""
-    found = maximise_excess(simplex.on_edges, len(simplex.pairs))
-    points = np.zeros((len(simplex.pairs), len(simplex)))
-    rows = np.arange(len(points))
-    points[rows, simplex.pairs[:, 0]] = 1 - found.positions
-    points[rows, simplex.pairs[:, 1]] = found.positions
-    return found.heights, points
+    edges, paths = Edges(simplex), np.arange(len(simplex.pairs))
+    found = maximise_excess(edges, len(paths))
+    return found.heights, edges.points(paths, found.positions[:, None])[:, 0]
 
 
 def _contenders(on_grid: FloatArray, neighbours: IntArray) -> IntArray:

@@ -10,7 +10,7 @@ import numpy as np
 from lmctheory._checks import FloatArray, IntArray
 from lmctheory._parallel import blas
 from lmctheory.networks import LayeredNet
-from lmctheory.objectives.passages import narrow_passages
+from lmctheory.objectives.passages import feet_of_grams, narrow_passages
 
 if TYPE_CHECKING:
     from lmctheory.objectives.data import DataLoss
@@ -59,20 +59,20 @@ class DataSimplex:
                     h += _mixed([net.biases[layer] for net in self.networks], point)
                 yield rows, p, h
 
-    def feet(self, first: int, second: int) -> FloatArray:
-        """Return feet ``(m_1, 3)``, as `nearest_points`, of the first layer's neurons on the way between two of the networks.
+    def neuron_grams(self) -> FloatArray:
+        """Return inner products ``(m_1, k, k)`` of the first layer's neurons of the networks, as functions on the data.
 
-        The norm of a neuron is that of its values before activation on all inputs: it is 0 where all of them switch at once.
+        These are sums over the inputs of products of values before activation. A mixture has the norm 0 where it is 0 on all inputs.
         """
-        start, slope, length = np.zeros((3, self.networks[0].widths[0]))
+        k = len(self)
+        grams = np.zeros((self.networks[0].widths[0], k, k))
         for number in range(len(self._blocks)):
             layers = self._first_layers(number)
-            direction = layers[second] - layers[first]
-            start += np.einsum("ij,ij->j", layers[first], layers[first])
-            slope += np.einsum("ij,ij->j", layers[first], direction)
-            length += np.einsum("ij,ij->j", direction, direction)
-        position = -slope / np.where(length > 0, length, 1.0)
-        return np.stack([position, np.maximum(start + slope * position, 0.0), length], axis=-1)
+            for p in range(k):
+                for q in range(p + 1):
+                    grams[:, p, q] += np.einsum("ij,ij->j", layers[p], layers[q])
+        lower = np.tril(grams, -1)
+        return grams + lower.transpose(0, 2, 1)
 
     def _first_layers(self, number: int) -> list[FloatArray]:
         """Return the first layer of each network before its activation, on a block of the inputs."""
@@ -112,7 +112,8 @@ class DataSegments:
 
     def passages(self, spacing: float) -> FloatArray:
         """Return where the first layer's neurons pass the origin more quickly than a grid can follow: see `narrow_passages`."""
-        return narrow_passages(np.stack([line.feet(0, 1) for line in self._lines]), spacing)
+        ends = np.array([0]), np.array([1])
+        return narrow_passages(np.concatenate([feet_of_grams(line.neuron_grams(), *ends) for line in self._lines]), spacing)
 
     def outputs(self, path: int, positions: FloatArray) -> Iterator[tuple[slice, int, FloatArray]]:
         """Yield rows of the data, the number of a position ``(T,)``, and the outputs ``(n', k)`` of the network there."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 
-from lmctheory._checks import FloatArray
+from lmctheory._checks import FloatArray, IntArray
 
 FINEST = 2.0**-40  # a narrower passage counts as a kink: the loss differs by its slope times the width
 
@@ -19,6 +21,40 @@ def nearest_points(A: FloatArray, B: FloatArray) -> FloatArray:
     position = -np.einsum("...ij,...ij->...i", A, direction) / np.where(length > 0, length, 1.0)
     foot = A + position[..., None] * direction
     return np.stack([position, np.einsum("...ij,...ij->...i", foot, foot), length], axis=-1)
+
+
+def feet_of_grams(grams: FloatArray, first: IntArray, second: IntArray) -> FloatArray:
+    """Return feet ``(P, m, 3)``, as `nearest_points`, on the lines between networks `first` and `second` ``(P,)``.
+
+    `grams` ``(m, k, k)`` holds the inner products of the k vectors of each neuron. A squared norm far below those of the ends is
+    lost in the rounding error of these.
+    """
+    start, cross, end = (grams[:, i, j].T for i, j in ((first, first), (first, second), (second, second)))
+    length = np.maximum(start - 2 * cross + end, 0.0)
+    position = (start - cross) / np.where(length > 0, length, 1.0)
+    return np.stack([position, np.maximum(start + (cross - start) * position, 0.0), length], axis=-1)
+
+
+def narrow_zeros(grams: FloatArray, spacing: float) -> FloatArray:
+    """Return points ``(n, k)`` of a simplex near which neurons pass the origin more quickly than a lattice can follow.
+
+    On each triangle of networks, and on the whole simplex, a neuron's point is the one nearest to the centre where its norm is
+    least; it counts if this norm is less than `spacing` times the longest edge. `grams` is as for `feet_of_grams`.
+    """
+    k = grams.shape[1]
+    squares = np.diagonal(grams, axis1=1, axis2=2)
+    lengths = squares[:, :, None] + squares[:, None] - 2 * grams
+    found = [np.empty((0, k))]
+    for corners in {*combinations(range(k), 3), tuple(range(k))} if k > 2 else ():
+        centre = np.zeros(k)
+        centre[[*corners]] = 1 / len(corners)
+        along = np.diag((centre > 0).astype(np.float64)) - len(corners) * np.outer(centre, centre)
+        steps = np.linalg.pinv(along @ grams @ along, hermitian=True) @ (along @ grams @ centre)[..., None]
+        points = centre - steps[..., 0]
+        norms = np.einsum("np,npq,nq->n", points, grams, points)
+        speeds = lengths[np.ix_(range(len(grams)), corners, corners)].max(axis=(1, 2))
+        found.append(points[(points >= 0).all(axis=1) & (norms < spacing**2 * speeds)])
+    return np.unique(np.vstack(found), axis=0)
 
 
 def narrow_passages(feet: FloatArray, spacing: float) -> FloatArray:
