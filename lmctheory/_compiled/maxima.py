@@ -11,9 +11,10 @@ DENSER = 8.0  # and in any way if on one side the grid is so many times as dense
 def open_sides(ts, values, bends, heights, noise):
     """Return on which sides of each point a higher one may be, a mask ``(P, T, 2)``, from `values` at ascending positions `ts`.
 
-    Higher means higher than the highest value of the path, `heights` ``(P,)``, by more than `noise` ``(P,)``. Of the two ends of a
-    cell the higher one counts; a point that is the highest itself, and one with an open side that is not lower than its
-    neighbours, are open on both sides. `bends` ``(P, T)`` says where slopes may jump, so that no line goes on beyond.
+    Higher means higher than the highest value of the path, `heights` ``(P,)``, by more than `noise` ``(P,)``. Of the two ends
+    of a cell the higher one counts. A point with an open side that is not lower than its neighbours is open on both sides, and
+    so are the first of the highest points, and an end of the path that is as high. `bends` ``(P, T)`` says where slopes may
+    jump, so that no line goes on beyond.
     """
     is_open = np.zeros((*values.shape, 2), dtype=np.bool_)
     last = values.shape[1] - 1
@@ -29,9 +30,11 @@ def open_sides(ts, values, bends, heights, noise):
                     is_open[p, j, 1] = True
                 if value[j + 1] >= value[j]:
                     is_open[p, j + 1, 0] = True
+        best = np.argmax(value)
         for i in range(last + 1):
+            is_highest = i == best or (i in (0, last) and value[i] == value[best])
             is_peak = (i == 0 or value[i - 1] <= value[i]) and (i == last or value[i + 1] <= value[i])
-            if is_peak and (value[i] == heights[p] or is_open[p, i, 0] or is_open[p, i, 1]):
+            if is_peak and (is_highest or is_open[p, i, 0] or is_open[p, i, 1]):
                 is_open[p, i, 0], is_open[p, i, 1] = i > 0, i < last
     return is_open
 
