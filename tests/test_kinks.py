@@ -26,7 +26,7 @@ def hat(place, width, norm, turn=0.0):
 
 
 def arch(place, width, height):
-    """Two neurons with output weights that change their sign: they cancel but for a parabola between their feet, f_t = -h |x_1|."""
+    """Two neurons with output weights that change their sign: they cancel but for a parabola between the feet, f_t = -h |x_1|."""
     first, second = place - width / 2, place + width / 2
     factor = 4 * height / width**2
     ends = [

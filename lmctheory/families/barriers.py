@@ -99,9 +99,12 @@ def simplex_barrier(
     -----
     Gram matrices are computed once; each point then costs ``m (m + 1) / 2 + m M`` kernel evaluations, whatever d. The highest of
     the lattice's local maxima, the barycentre and the edges' maxima, which are located as by `barrier`, are refined by pattern
-    search along the edges' directions, with a parabola through each pattern. Two networks give their `barrier`. A spike narrower
-    than the lattice can be missed; where several neurons of ``d < k - 1`` inputs cross the origin at once, the refinement
-    may stop short of the top. On data the first layer's products are made once; kinks are not looked for, since each counts 1/n.
+    search along the edges' directions, with a parabola through each pattern. Two networks give their `barrier`. Where a neuron,
+    on data of the first layer, passes the origin more quickly than the lattice can follow, the point of each triangle and of
+    the whole simplex joins the lattice that is nearest to the centre of those where its norm is least. What `barrier` says of
+    its height holds on the edges; inside, a spike around other points can be missed, and where several neurons of
+    ``d < k - 1`` inputs cross the origin at once, the refinement may stop short of the top. On data the first layer's
+    products are made once.
 
     References
     ----------

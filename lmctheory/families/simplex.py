@@ -62,7 +62,7 @@ class Simplex:
         return self(points) - points @ self.corner_losses
 
     def zeros(self, spacing: float) -> FloatArray:
-        """Return points ``(n, k)`` at which neurons pass the origin more quickly than a lattice can follow: see `narrow_zeros`."""
+        """Return points ``(n, k)`` where neurons pass the origin more quickly than a lattice can follow: see `narrow_zeros`."""
         return narrow_zeros(self.losses.neuron_grams(), spacing)
 
     def crossing(self, point: FloatArray) -> FloatArray | None:

@@ -62,7 +62,7 @@ class DataSimplex:
     def neuron_grams(self) -> FloatArray:
         """Return inner products ``(m_1, k, k)`` of the first layer's neurons of the networks, as functions on the data.
 
-        These are sums over the inputs of products of values before activation. A mixture has the norm 0 where it is 0 on all inputs.
+        Sums over the inputs of products of values before activation: a mixture that is 0 on all inputs has the norm 0.
         """
         k = len(self)
         grams = np.zeros((self.networks[0].widths[0], k, k))
