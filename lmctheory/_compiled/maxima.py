@@ -32,7 +32,7 @@ def open_sides(ts, values, bends, heights, noise):
                     is_open[p, j + 1, 0] = True
         best = np.argmax(value)
         for i in range(last + 1):
-            is_highest = i == best or (i in (0, last) and value[i] == value[best])
+            is_highest = value[i] == value[best] and (t[i] == t[best] or i in (0, last))
             is_peak = (i == 0 or value[i - 1] <= value[i]) and (i == last or value[i + 1] <= value[i])
             if is_peak and (is_highest or is_open[p, i, 0] or is_open[p, i, 1]):
                 is_open[p, i, 0], is_open[p, i, 1] = i > 0, i < last
