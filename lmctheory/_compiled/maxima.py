@@ -44,9 +44,9 @@ def halve(active, ts, values, halves, sides, paths, top, noise, keeps_highest):
     """Halve the brackets `active` of `ts` and `values` ``(Q, 3)`` in place, and return those that are to be halved again.
 
     A bracket is a point with a neighbour on either side, or itself where it has no other side. `sides` are the values at
-    `halves` ``(A, 2)``, the points half-way; the best of three becomes the centre of the bracket. It is left when the function
-    cannot exceed the highest value on its path, ``top[paths]``, by more than `noise`; one that holds this value only if not
-    `keeps_highest`.
+    `halves` ``(A, 2)``, the points half-way; the best of three becomes the centre of the bracket. A side much narrower than the
+    other is kept as it is. A bracket is left when the function cannot exceed the highest value on its path, ``top[paths]``, by
+    more than `noise`; one that holds this value only if not `keeps_highest`.
     """
     is_open = np.empty(active.size, dtype=np.bool_)
     t, value = np.empty((active.size, 5)), np.empty((active.size, 5))
@@ -55,6 +55,11 @@ def halve(active, ts, values, halves, sides, paths, top, noise, keeps_highest):
         bracket = active[k]
         t[k, ::2], value[k, ::2] = ts[bracket], values[bracket]
         t[k, 1::2], value[k, 1::2] = halves[k], sides[k]
+        left, right = t[k, 2] - t[k, 0], t[k, 4] - t[k, 2]
+        if 0.0 < right * DENSER < left:  # else rounding errors on the narrower side could make us leave the wider one
+            t[k, 3], value[k, 3] = t[k, 4], value[k, 4]
+        elif 0.0 < left * DENSER < right:
+            t[k, 1], value[k, 1] = t[k, 0], value[k, 0]
         choice = 2
         for i in (1, 3):
             if value[k, i] > value[k, choice] and t[k, i] != t[k, 2]:
