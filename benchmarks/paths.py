@@ -11,7 +11,7 @@ from benchmarks.harness import Options, Row, interleaved, seconds
 
 TITLE = "paths between two networks, M = 8, d = 16"
 WIDTHS = (8, 64, 512, 4096)
-M, D, POINTS = 8, 16, 101
+M, D, POINTS, KINKS = 8, 16, 101, 64
 MINIMA = (10**3, 10**6)
 
 
@@ -34,6 +34,8 @@ def _segment(case: str, m: int, repeats: int) -> list[Row]:
         "barrier, refined": lambda: lmc.barrier(a, b, teacher),
         "barrier, refined, aligned by weights": lambda: lmc.barrier(a, b, teacher, "weights"),
     }
+    crossing = lmc.TwoLayerNet(np.vstack([-a.W[: m // KINKS], b.W[m // KINKS :]]))
+    calls[f"barrier, refined, one neuron in {KINKS} crossing 0"] = lambda: lmc.barrier(a, crossing, teacher)
     return _rows(case, m, calls, repeats)
 
 

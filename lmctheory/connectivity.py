@@ -34,7 +34,7 @@ class Barrier:
     kind : str
         "chord", "endpoint-mean" or "midpoint".
     grid, losses : ndarray, shape (grid_size,)
-        The positions on which the maximum was located, and the loss there.
+        The uniform positions on which the maximum was located, and the loss there; narrow passages join them in the search.
     loss_floor : float
         Rounding error to expect in `height`: a smaller height is indistinguishable from zero.
     permutation : ndarray of int, shape (m,)
@@ -82,7 +82,8 @@ def barrier(
     inputs : {"gaussian", "sphere"}
         Distribution of the inputs of a teacher, as in `population_loss`.
     grid_size : int
-        Points of the uniform grid, ends included, on which the maximum is located before it is refined; at least 3.
+        Points of the uniform grid, ends included, on which the maximum is located before it is refined; at least 3. The others
+        join by themselves.
 
     Returns
     -------
@@ -96,7 +97,15 @@ def barrier(
     Notes
     -----
     Against a teacher, Gram matrices are computed once; each position then costs ``m (m + 1) / 2 + m M`` kernel evaluations,
-    whatever d. On data the first layer's products are made once. A spike narrower than the grid can be missed.
+    whatever d. On data the first layer's products are made once.
+
+    The height is the maximum over all t in [0, 1] to a relative 1e-6, or to `loss_floor` if that is more, unless two turning
+    points of the excess lie between neighbouring points of the grid. So that spikes do not, points join the uniform grid where a
+    neuron passes the origin more quickly than the grid can follow, and half-way between these, as documented in
+    `docs/numerics.md`.
+    On data these are the passages of the first layer's neurons, at which all inputs switch together; where single inputs do,
+    the loss bends by a share 1/n, and of deeper layers no closed form is known. The error rate jumps at such points: its
+    barrier is a lower bound. `certify_barrier` proves the height.
 
     The barrier depends on the scale of neurons, which the functions at the ends do not: ``a relu(w . x) = (a / s) relu(s w . x)``
     for every s > 0, but straight lines from the two are different paths. `TwoLayerNet.balance` brings both ends to one scale.

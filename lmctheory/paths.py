@@ -9,23 +9,24 @@ from typing import TypeAlias
 import numpy as np
 
 from lmctheory import _checks
-from lmctheory._checks import FloatArray, IntArray
+from lmctheory._checks import BoolArray, FloatArray, IntArray
+from lmctheory._compiled.maxima import halve, open_sides
 from lmctheory.errors import InvalidInputError
+from lmctheory.objectives import SegmentLosses
 
 GRID_SIZE = 33
 KINDS = ("chord", "endpoint-mean", "midpoint")
-CONTENDER = 0.9  # local maxima on the grid above this share of the highest are refined too,
-MAX_CONTENDERS = 3  # up to this many: a path that is flat up to rounding has a maximum at every other point
-HALVINGS = 12  # of the grid spacing; a smooth maximum is then finished by a parabola,
+HALVINGS = 12  # of the spacing; a smooth maximum is then finished by a parabola,
 SMOOTH = 1e-8  # which is trusted if the excess falls by less than this share of it over the last spacing;
 MAX_HALVINGS = 52  # a kink, where a neuron crosses the origin, is halved down to rounding
+COLUMNS = 16  # positions beside the grid that are evaluated together; paths may have many or none
 
 Losses: TypeAlias = Callable[[IntArray, FloatArray], FloatArray]
 
 
 @dataclass(frozen=True, eq=False)
 class PathMaxima:
-    """The highest excess on each of P paths: values and positions ``(P,)``, and losses ``(P, grid_size)`` on the first grid."""
+    """The highest excess on each of P paths: values and positions ``(P,)``, and losses ``(P, grid_size)`` on the uniform grid."""
 
     heights: FloatArray
     positions: FloatArray
@@ -33,7 +34,9 @@ class PathMaxima:
     losses: FloatArray
 
 
-def maximise_excess(losses: Losses, n_paths: int = 1, kind: str = "chord", grid_size: int = GRID_SIZE) -> PathMaxima:
+def maximise_excess(
+    losses: Losses | SegmentLosses, n_paths: int = 1, kind: str = "chord", grid_size: int = GRID_SIZE
+) -> PathMaxima:
     """Return the highest excess of each path over the level that `kind` names, for positions t in [0, 1].
 
     - "chord": ``max_t L(t) - (1-t) L(0) - t L(1)``, never negative;
@@ -41,13 +44,16 @@ def maximise_excess(losses: Losses, n_paths: int = 1, kind: str = "chord", grid_
     - "midpoint": ``L(1/2) - (L(0) + L(1)) / 2``, of either sign.
 
     ``losses(paths, positions)`` returns the loss at positions ``(Q, T)`` of paths ``(Q,)``. Maxima are located on a uniform grid
-    of `grid_size` points with both ends; every contending grid maximum is refined between its neighbours by repeated
-    halving and a last parabola. A spike narrower than the grid can be missed.
+    of `grid_size` points with both ends. Where `losses` know their narrow passages, as `SegmentLosses` do, these join the
+    grid, and so do the points half-way between them. Every point that is higher than its neighbours, and between which
+    and them the excess may exceed the highest value so far, is refined by repeated halving and a last parabola. How high
+    it may rise there is judged by the slopes beyond: `ROOM` times as far as a concave function could.
     """
     _checks.choice("kind", kind, KINDS)
     grid = np.linspace(0.0, 1.0, _checks.integer("grid_size", grid_size, 3))
     everything = np.arange(n_paths)
-    values = losses(everything, np.tile(grid, (n_paths, 1)))
+    ts = np.tile(grid, (n_paths, 1))
+    values = losses(everything, ts)
     if not np.isfinite(values).all():
         raise InvalidInputError(f"networks must have a finite loss on the whole path, got {values[~np.isfinite(values)][0]}")
     start, end = values[:, :1], values[:, -1:]
@@ -60,14 +66,23 @@ def maximise_excess(losses: Losses, n_paths: int = 1, kind: str = "chord", grid_
         first, last = start[paths], end[paths]
         return losses(paths, ts) - ((1 - ts) * first + ts * last if kind == "chord" else (first + last) / 2)
 
-    on_grid = chord_excess(values, grid) if kind == "chord" else values - (start + end) / 2
+    found = chord_excess(values, grid) if kind == "chord" else values - (start + end) / 2
     if kind == "chord":
-        on_grid[:, 0] = on_grid[:, -1] = 0.0  # exactly, by definition
-    best = np.argmax(on_grid, axis=1)
-    heights, positions = on_grid[everything, best], grid[best]
-    paths, centres = _contenders(on_grid, heights, best)
-    refined_positions, refined = _refine(excess, paths, grid, centres, on_grid[paths, centres])
+        found[:, 0] = found[:, -1] = 0.0  # exactly, by definition
+    passages = losses.passages(1.0 / (grid_size - 1)) if isinstance(losses, SegmentLosses) else np.empty((n_paths, 0))
+    ts, found, bends = _with_passages(excess, ts, found, passages)
+    best = np.argmax(found, axis=1)
+    heights, positions = found[everything, best], ts[everything, best]
     rounding = 4 * np.finfo(float).eps * np.abs(values).max(axis=1)  # a flat or convex path keeps its height of exactly 0
+    noise = rounding
+    is_open = open_sides(ts, found, bends, heights, noise)
+    if isinstance(losses, SegmentLosses) and np.count_nonzero(is_open.any(axis=2)) > n_paths:
+        noise = np.maximum(rounding, losses.floor(everything, positions[:, None])[:, 0])
+        is_open = open_sides(ts, found, bends, heights, noise)
+    paths, centres = np.nonzero(is_open.any(axis=2))
+    reach = is_open[paths, centres].astype(np.intp)
+    brackets = paths[:, None], np.stack([centres - reach[:, 0], centres, centres + reach[:, 1]], axis=1)
+    refined_positions, refined = _refine(excess, paths, ts[brackets], found[brackets], heights, noise)
     for k in np.argsort(refined, kind="stable"):  # ascending: the highest contender of a path is written last
         if refined[k] > heights[paths[k]] + rounding[paths[k]]:
             heights[paths[k]], positions[paths[k]] = refined[k], refined_positions[k]
@@ -89,51 +104,58 @@ def rounding_errors(floor: Losses, found: PathMaxima) -> FloatArray:
     return at_maximum + (1 - t) * start + t * end
 
 
-def _contenders(on_grid: FloatArray, heights: FloatArray, best: IntArray) -> tuple[IntArray, IntArray]:
-    """Return paths and grid indices of the highest point of each path, and of its other local maxima that come near it."""
-    padded = np.pad(on_grid, ((0, 0), (1, 1)), constant_values=-np.inf)
-    peaks = (on_grid >= padded[:, :-2]) & (on_grid >= padded[:, 2:]) & (on_grid >= CONTENDER * heights[:, None])
-    ranks = np.argsort(np.argsort(np.where(peaks, -on_grid, np.inf), axis=1, kind="stable"), axis=1, kind="stable")
-    chosen = peaks & (ranks < MAX_CONTENDERS)
-    chosen[np.arange(len(best)), best] = True
-    paths, centres = np.nonzero(chosen)
-    return paths, centres
+def _with_passages(
+    excess: Losses, ts: FloatArray, found: FloatArray, passages: FloatArray
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Return positions and excess ``(P, T)`` with those at `passages` ``(P, K)``, and half-way between these, in ascending order.
+
+    The third array says which are passages. Rows are filled up with ends t = 1.
+    """
+    if passages.shape[1] == 0:
+        return ts, found, np.zeros(ts.shape, dtype=np.bool_)
+    between = (passages[:, 1:] + passages[:, :-1]) / 2
+    between[passages[:, 1:] == 1.0] = 1.0
+    joining, values = np.hstack([passages, between]), np.empty((len(ts), 2 * passages.shape[1] - 1))
+    values[:] = found[:, -1:]
+    order = np.argsort(joining, axis=1)
+    joining, is_passage = np.take_along_axis(joining, order, axis=1), order < passages.shape[1]
+    counts = np.count_nonzero(joining < 1.0, axis=1)
+    for first in range(0, int(counts.max()), COLUMNS):
+        columns, rows = slice(first, first + COLUMNS), np.flatnonzero(counts > first)
+        values[rows, columns] = excess(rows, joining[rows, columns])
+    is_passage = np.hstack([np.zeros(ts.shape, dtype=np.bool_), is_passage])
+    ts, found = np.hstack([ts, joining]), np.hstack([found, values])
+    order = np.argsort(ts, axis=1)
+    rows = np.arange(len(ts))[:, None]
+    return ts[rows, order], found[rows, order], is_passage[rows, order]
 
 
 def _refine(
-    excess: Losses, paths: IntArray, grid: FloatArray, centres: IntArray, values: FloatArray
+    excess: Losses, paths: IntArray, ts: FloatArray, values: FloatArray, top: FloatArray, noise: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return maximisers and maxima near grid points `centres`, all brackets halved together.
-
-    A bracket is a centre, its value, and a half-width h; the points at +- h/2, clipped to [0, 1], are evaluated, and the best
-    of the three becomes the centre of the next bracket, of half-width h/2.
-    """
-    h = 1.0 / (len(grid) - 1)
-    position, value = grid[centres], values.copy()
-    active = np.arange(len(paths))
-    for halving in range(MAX_HALVINGS):
-        h /= 2
-        centre = position[active]
-        ts = np.stack([np.maximum(centre - h, 0.0), centre, np.minimum(centre + h, 1.0)], axis=1)
-        sides = excess(paths[active], ts[:, ::2])
-        triple = np.stack([sides[:, 0], value[active], sides[:, 1]], axis=1)
-        choice = np.argmax(triple, axis=1)
-        rows = np.arange(len(active))
-        position[active], value[active] = ts[rows, choice], triple[rows, choice]
-        if halving + 1 == HALVINGS:
-            vertex, vertex_value = _parabola(excess, paths, ts, triple, h)
-            better = vertex_value > value
-            position[better], value[better] = vertex[better], vertex_value[better]
-            drop = triple.max(axis=1) - triple.min(axis=1)
-            active = active[drop > SMOOTH * np.abs(value)]
-            if active.size == 0:
-                break
-    return position, value
+    """Return maximisers and maxima of the excess in brackets ``(Q, 3)`` of `paths` ``(Q,)``, all halved together, see `halve`."""
+    active, top = np.arange(len(paths)), top.copy()
+    vertex, vertex_value = np.zeros(len(paths)), np.full(len(paths), -np.inf)
+    for halving in range(1, MAX_HALVINGS + 1):
+        own = ts[active]
+        halves = (own[:, 1:] + own[:, :-1]) / 2
+        active = halve(active, ts, values, halves, excess(paths[active], halves), paths, top, noise, halving <= HALVINGS)
+        if halving == HALVINGS:
+            vertex[active], vertex_value[active] = _parabola(excess, paths[active], ts[active], values[active])
+            drop = values[active, 1] - np.minimum(values[active, 0], values[active, 2])
+            active = active[drop > SMOOTH * np.abs(np.maximum(values[active, 1], vertex_value[active]))]
+        if active.size == 0:
+            break
+    is_vertex = vertex_value > values[:, 1]
+    return np.where(is_vertex, vertex, ts[:, 1]), np.where(is_vertex, vertex_value, values[:, 1])
 
 
-def _parabola(excess: Losses, paths: IntArray, ts: FloatArray, triple: FloatArray, h: float) -> tuple[FloatArray, FloatArray]:
-    """Return the vertices of the parabolas through three points a distance h apart, and the excess there."""
-    bend = triple[:, 0] - 2 * triple[:, 1] + triple[:, 2]
-    shift = np.divide(triple[:, 0] - triple[:, 2], 2 * bend, out=np.zeros_like(bend), where=bend < 0)
-    vertex = np.clip(ts[:, 1] + np.clip(shift, -1, 1) * h, 0.0, 1.0)
+def _parabola(excess: Losses, paths: IntArray, ts: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the vertices of the parabolas through three points ``(Q, 3)``, and the excess there."""
+    gaps = ts[:, 1:] - ts[:, :-1]
+    slopes = np.divide(values[:, 1:] - values[:, :-1], gaps, out=np.zeros_like(gaps), where=gaps > 0)
+    bend = slopes[:, 1] - slopes[:, 0]
+    mean = slopes[:, 0] * gaps[:, 1] + slopes[:, 1] * gaps[:, 0]
+    shift = np.divide(mean, -2 * bend, out=np.zeros_like(bend), where=bend < 0)
+    vertex = ts[:, 1] + np.clip(shift, -gaps[:, 0], gaps[:, 1])
     return vertex, excess(paths, vertex[:, None])[:, 0]

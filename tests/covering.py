@@ -30,7 +30,7 @@ OBJECTIVES = ("test_objectives", "test_kernels", "test_connectivity", "test_path
 MINIMA = ("test_minima", "test_minima_barrier", "test_minima_exact", "test_minima_extremes", "test_zero_loss", "test_stability")
 TESTS = {
     "kernels.py": ("test_kernels", "test_objectives"),
-    "paths.py": ("test_paths", "test_connectivity"),
+    "paths.py": ("test_paths", "test_kinks", "test_connectivity"),
     "_compiled/angles.py": ("test_kernels", "test_extremes", "test_objectives"),
     "_compiled/population.py": OBJECTIVES,
     "_compiled/hessian.py": ("test_objectives", "test_polishing", "test_stability"),

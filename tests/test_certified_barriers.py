@@ -157,8 +157,9 @@ def test_a_known_barrier():
     assert not found.is_affine
 
 
-def test_a_spike_that_a_grid_misses_is_found():
-    assert lmc.barrier(*SPIKE, grid_size=101).height < 1e-9
+def test_a_spike_between_the_points_of_a_grid_is_found():
+    assert lmc.barrier(*SPIKE, grid_size=101).losses.max() < 1e-9
+    assert lmc.barrier(*SPIKE, grid_size=101).height == pytest.approx(1.0, abs=1e-9)
     found = lmc.certify_barrier(*SPIKE)
     assert Fraction(1) in found.height  # E[x^2], at the middle crossing
     assert found.position == CROSSINGS[1]

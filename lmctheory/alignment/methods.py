@@ -130,8 +130,11 @@ def align(
     Activations are matched in [AHS] by the uncentred moments ``E[h_A h_B']`` alone. Outgoing weights make the similarity that
     of the neurons' contributions, which does not change when a neuron is scaled, ``h -> c h``, and its outgoing weights by 1/c.
 
+    Heights are those of `barrier`, with the positions of narrow passages, so that `ExactAlignment.is_optimal` holds as far as
+    what `barrier` says of its height; `ExactAlignment.lower_bound` is the excess at one position, and holds in any case.
+
     A swap changes two mixed neurons. The barrier can fall only if the loss falls at the present maximiser: all swaps are tried
-    there, with ``2 (m + M)`` kernel evaluations each, those that pass on the whole grid, and those that pass again by the
+    there, with ``2 (m + M)`` kernel evaluations each, those that pass on the uniform grid, and those that pass again by the
     refined maximum. The first that gains is made, and the search goes on behind it, in cyclic order; everything is
     deterministic. At the end no swap gains more than a relative 1e-10 or the rounding error of the barrier, whichever is
     larger. A round of all swaps costs ``m^2 (m + M)`` kernel evaluations, 0.1 s at m = 256, and a search a few of them.

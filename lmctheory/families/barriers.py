@@ -12,11 +12,13 @@ from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
 from lmctheory.families.ascent import climb
 from lmctheory.families.members import member_permutations, padded_networks, permuted
-from lmctheory.families.simplex import Simplex, lattice, lattice_steps
+from lmctheory.families.simplex import Edges, Simplex, lattice, lattice_steps
 from lmctheory.networks import Network, TwoLayerNet
 from lmctheory.objectives import Objective, as_objective
-from lmctheory.paths import CONTENDER, GRID_SIZE, MAX_CONTENDERS, maximise_excess
+from lmctheory.paths import GRID_SIZE, maximise_excess
 
+CONTENDER = 0.9  # local maxima on the lattice above this share of the highest are refined too,
+MAX_CONTENDERS = 3  # up to this many: a simplex that is flat up to rounding has a maximum at every other point
 MOST_POINTS = 600  # of the lattice, unless its size is asked for
 
 
@@ -97,9 +99,12 @@ def simplex_barrier(
     -----
     Gram matrices are computed once; each point then costs ``m (m + 1) / 2 + m M`` kernel evaluations, whatever d. The highest of
     the lattice's local maxima, the barycentre and the edges' maxima, which are located as by `barrier`, are refined by pattern
-    search along the edges' directions, with a parabola through each pattern. Two networks give their `barrier`. A spike narrower
-    than the lattice can be missed; where several neurons of ``d < k - 1`` inputs cross the origin at once, the refinement
-    may stop short of the top. On data the first layer's products are made once; kinks are not looked for, since each counts 1/n.
+    search along the edges' directions, with a parabola through each pattern. Two networks give their `barrier`. Where a neuron,
+    on data of the first layer, passes the origin more quickly than the lattice can follow, the point of each triangle and of
+    the whole simplex joins the lattice that is nearest to the centre of those where its norm is least. What `barrier` says of
+    its height holds on the edges; inside, a spike around other points can be missed, and where several neurons of
+    ``d < k - 1`` inputs cross the origin at once, the refinement may stop short of the top. On data the first layer's
+    products are made once.
 
     References
     ----------
@@ -131,8 +136,9 @@ def simplex_barrier(
     centre = np.full((1, k), 1 / k)
     barycentre = float(simplex.excess(centre)[0]) if k > 1 else 0.0
     peaks = _contenders(on_grid, neighbours)
-    points = np.concatenate([grid[peaks], centre, edge_points])
-    values = np.concatenate([on_grid[peaks], [barycentre], edges])
+    zeros = simplex.zeros(1 / steps)
+    points = np.concatenate([grid[peaks], centre, edge_points, zeros])
+    values = np.concatenate([on_grid[peaks], [barycentre], edges, simplex.excess(zeros)])
     best = int(np.argmax(values))
     height, position = float(values[best]), points[best]
     rounding = 4 * np.finfo(float).eps * np.abs(losses).max()  # a flat or convex simplex keeps its height of exactly 0
@@ -159,12 +165,9 @@ def simplex_barrier(
 
 def _edge_maxima(simplex: Simplex) -> tuple[FloatArray, FloatArray]:
     """Return the barriers on the edges, and the points where they are attained."""
-    found = maximise_excess(simplex.on_edges, len(simplex.pairs))
-    points = np.zeros((len(simplex.pairs), len(simplex)))
-    rows = np.arange(len(points))
-    points[rows, simplex.pairs[:, 0]] = 1 - found.positions
-    points[rows, simplex.pairs[:, 1]] = found.positions
-    return found.heights, points
+    edges, paths = Edges(simplex), np.arange(len(simplex.pairs))
+    found = maximise_excess(edges, len(paths))
+    return found.heights, edges.points(paths, found.positions[:, None])[:, 0]
 
 
 def _contenders(on_grid: FloatArray, neighbours: IntArray) -> IntArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import combinations
 from math import comb
@@ -14,6 +14,7 @@ from lmctheory._checks import FloatArray, IntArray
 from lmctheory._compiled.simplex import simplex_losses
 from lmctheory.networks import TwoLayerNet
 from lmctheory.objectives import FLOOR, DataLoss, Objective, PopulationLoss
+from lmctheory.objectives.passages import feet_of_grams, narrow_passages, narrow_zeros
 
 NEARLY_ZERO = 0.1  # share of the mean norm of the vectors that a neuron is mixed of
 
@@ -29,6 +30,9 @@ class MixtureLosses(Protocol):
 
     def floor(self, points: FloatArray) -> FloatArray:
         """Return the rounding error to expect there."""
+
+    def neuron_grams(self) -> FloatArray:
+        """Return inner products ``(m, k, k)`` of the k vectors that each neuron, of the first layer, is mixed of."""
 
 
 class Simplex:
@@ -57,17 +61,44 @@ class Simplex:
         """Return ``L(theta_s) - sum_k s_k L(theta_k)`` at `points` ``(T, k)``."""
         return self(points) - points @ self.corner_losses
 
-    def on_edges(self, edges: IntArray, positions: FloatArray) -> FloatArray:
-        """Return the loss at `positions` ``(Q, T)`` of edges ``(Q,)``, which lead from ``pairs[:, 0]`` to ``pairs[:, 1]``."""
-        points = np.zeros((*positions.shape, len(self)))
-        rows, (first, second) = np.arange(len(edges)), self.pairs[edges].T
-        points[rows, :, first] = 1 - positions
-        points[rows, :, second] = positions
-        return self(points.reshape(-1, len(self))).reshape(positions.shape)
+    def zeros(self, spacing: float) -> FloatArray:
+        """Return points ``(n, k)`` where neurons pass the origin more quickly than a lattice can follow: see `narrow_zeros`."""
+        return narrow_zeros(self.losses.neuron_grams(), spacing)
 
     def crossing(self, point: FloatArray) -> FloatArray | None:
         """Return the map to points at which a neuron vanishes, as `PopulationSimplex`; None on data, where no kink stands out."""
         return self.losses.crossing(point) if isinstance(self.losses, PopulationSimplex) else None
+
+
+class Edges:
+    """The loss on the edges of a simplex, which lead from ``pairs[:, 0]`` to ``pairs[:, 1]``."""
+
+    def __init__(self, simplex: Simplex) -> None:
+        self.simplex = simplex
+
+    def __call__(self, paths: IntArray, positions: FloatArray) -> FloatArray:
+        """Return the loss at `positions` ``(Q, T)`` of edges `paths` ``(Q,)``."""
+        return self._each(self.simplex, paths, positions)
+
+    def floor(self, paths: IntArray, positions: FloatArray) -> FloatArray:
+        """Return the rounding error to expect there."""
+        return self._each(self.simplex.floor, paths, positions)
+
+    def passages(self, spacing: float) -> FloatArray:
+        """Return where neurons pass the origin more quickly than a grid can follow: see `narrow_passages`."""
+        return narrow_passages(feet_of_grams(self.simplex.losses.neuron_grams(), *self.simplex.pairs.T), spacing)
+
+    def points(self, paths: IntArray, positions: FloatArray) -> FloatArray:
+        """Return barycentric coordinates ``(Q, T, k)``."""
+        points = np.zeros((*positions.shape, len(self.simplex)))
+        rows, (first, second) = np.arange(len(paths)), self.simplex.pairs[paths].T
+        points[rows, :, first] = 1 - positions
+        points[rows, :, second] = positions
+        return points
+
+    def _each(self, function: Callable[[FloatArray], FloatArray], paths: IntArray, positions: FloatArray) -> FloatArray:
+        points = self.points(paths, positions)
+        return function(points.reshape(-1, len(self.simplex))).reshape(positions.shape)
 
 
 class PopulationSimplex:
@@ -99,6 +130,10 @@ class PopulationSimplex:
     def __call__(self, points: FloatArray) -> FloatArray:
         """Return the loss at `points` ``(T, k)``; rounding may leave it below zero."""
         return self._sum(points, self._outputs, self.loss.teacher.a, self.loss.teacher_energy)
+
+    def neuron_grams(self) -> FloatArray:
+        """Return inner products ``(m, k, k)`` of the k vectors that each neuron is mixed of."""
+        return np.einsum("irp,irq->ipq", self._triangles, self._triangles)
 
     def crossing(self, point: FloatArray) -> FloatArray | None:
         """Return the linear map ``(k, k)`` of s to the nearest s at which a neuron vanishes; None if none nearly does at `point`.

@@ -10,6 +10,7 @@ import numpy as np
 from lmctheory._checks import FloatArray, IntArray
 from lmctheory._parallel import blas
 from lmctheory.networks import LayeredNet
+from lmctheory.objectives.passages import feet_of_grams, narrow_passages
 
 if TYPE_CHECKING:
     from lmctheory.objectives.data import DataLoss
@@ -58,6 +59,21 @@ class DataSimplex:
                     h += _mixed([net.biases[layer] for net in self.networks], point)
                 yield rows, p, h
 
+    def neuron_grams(self) -> FloatArray:
+        """Return inner products ``(m_1, k, k)`` of the first layer's neurons of the networks, as functions on the data.
+
+        Sums over the inputs of products of values before activation: a mixture that is 0 on all inputs has the norm 0.
+        """
+        k = len(self)
+        grams = np.zeros((self.networks[0].widths[0], k, k))
+        for number in range(len(self._blocks)):
+            layers = self._first_layers(number)
+            for p in range(k):
+                for q in range(p + 1):
+                    grams[:, p, q] += np.einsum("ij,ij->j", layers[p], layers[q])
+        lower = np.tril(grams, -1)
+        return grams + lower.transpose(0, 2, 1)
+
     def _first_layers(self, number: int) -> list[FloatArray]:
         """Return the first layer of each network before its activation, on a block of the inputs."""
         if number in self._kept:
@@ -93,6 +109,11 @@ class DataSegments:
     def floor(self, paths: IntArray, positions: FloatArray) -> FloatArray:
         """Return the rounding error to expect in the loss there."""
         return self._each(paths, positions, DataSimplex.floor)
+
+    def passages(self, spacing: float) -> FloatArray:
+        """Return where the first layer's neurons pass the origin more quickly than a grid can follow: see `narrow_passages`."""
+        ends = np.array([0]), np.array([1])
+        return narrow_passages(np.concatenate([feet_of_grams(line.neuron_grams(), *ends) for line in self._lines]), spacing)
 
     def outputs(self, path: int, positions: FloatArray) -> Iterator[tuple[slice, int, FloatArray]]:
         """Yield rows of the data, the number of a position ``(T,)``, and the outputs ``(n', k)`` of the network there."""

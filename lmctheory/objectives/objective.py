@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from lmctheory import _checks
 from lmctheory._checks import FloatArray, IntArray
@@ -13,6 +13,7 @@ from lmctheory.objectives.data import DataLoss
 from lmctheory.objectives.population import PopulationLoss
 
 
+@runtime_checkable
 class SegmentLosses(Protocol):
     """The loss along straight lines between networks, each under a number."""
 
@@ -21,6 +22,9 @@ class SegmentLosses(Protocol):
 
     def floor(self, paths: IntArray, positions: FloatArray) -> FloatArray:
         """Return the rounding error to expect there."""
+
+    def passages(self, spacing: float) -> FloatArray:
+        """Return the positions that a grid of this spacing misses, ``(P, K)``: see `narrow_passages`."""
 
 
 class Objective(Protocol):

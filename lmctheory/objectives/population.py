@@ -18,6 +18,7 @@ from lmctheory._parallel import map_threads
 from lmctheory.errors import InvalidInputError
 from lmctheory.kernels import unit_rows
 from lmctheory.networks import TwoLayerNet, same_architecture
+from lmctheory.objectives.passages import narrow_passages, nearest_points
 
 INPUTS = ("gaussian", "sphere")
 FLOOR = 4.0 * np.finfo(float).eps  # rounding error of a loss, relative to the sum of the absolute values of its terms
@@ -127,13 +128,9 @@ class Segments:
     """
 
     def __init__(self, loss: PopulationLoss, nets_a: Sequence[TwoLayerNet], nets_b: Sequence[TwoLayerNet]) -> None:
-        self.loss = loss
+        self.loss, self._width = loss, nets_a[0].width
         (A, self._c_a), (B, self._c_b) = (_whole_vectors(nets, loss.teacher) for nets in (nets_a, nets_b))
-        direction = B - A
-        length = np.einsum("pij,pij->pi", direction, direction)
-        position = -np.einsum("pij,pij->pi", A, direction) / np.where(length > 0, length, 1.0)
-        foot = A + position[..., None] * direction
-        self._feet = np.stack([position, np.einsum("pij,pij->pi", foot, foot), length], axis=-1)
+        self._feet = nearest_points(A, B)
         both, swapped = np.concatenate([A, B], axis=2), np.concatenate([B, A], axis=2)
         edges = _equal_shares(nets_a[0].width)
 
@@ -160,6 +157,10 @@ class Segments:
         """
         b = np.abs(self.loss.teacher.a)
         return FLOOR * self._sum(paths, positions, np.abs(self._c_a), np.abs(self._c_b), float(b @ self.loss.teacher_kernel @ b))
+
+    def passages(self, spacing: float) -> FloatArray:
+        """Return where students pass the origin more quickly than a grid of this spacing can follow: see `narrow_passages`."""
+        return narrow_passages(self._feet[:, : self._width], spacing)
 
     def _sum(self, paths: IntArray, positions: FloatArray, c_a: FloatArray, c_b: FloatArray, energy: float) -> FloatArray:
         ts = np.ascontiguousarray(positions)
