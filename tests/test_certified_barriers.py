@@ -19,6 +19,7 @@ from reference import mp_path_loss
 
 import lmctheory as lmc
 from lmctheory import cli
+from lmctheory.certificates.balls import fraction
 from lmctheory.certificates.certificate import digest
 from lmctheory.certificates.reduction import path_neurons, ray_of
 from lmctheory.certificates.segments import Excess, Jet
@@ -64,10 +65,14 @@ def uniform_pair(M, m, seed):
     return [sample_minimum(M, m, rng=rng) for _ in range(2)]
 
 
+def in_units(excess, t):
+    """The excess and its derivatives in the unit of the loss."""
+    unit = fraction(excess.unit)
+    return Jet(*(unit * part for part in (excess(t).value, excess(t).slope, excess(t).bend)))
+
+
 class QuadraticSpike:
     """A function of height 1 on an interval, a parabola there and 0 elsewhere, with honest derivatives."""
-
-    terms_size = arb(1)
 
     def __init__(self, position, width):
         self.position, self.width = arb(position), arb(width)
@@ -91,11 +96,11 @@ def test_cells_hold_the_excess_and_its_derivatives(nets, centre, radius):
     with ctx.workprec(160):
         excess = Excess(path_neurons(*nets, T))
         checker = Segment(*(Network([[*map(Fraction, row)] for row in net.W], [*map(Fraction, net.a)]) for net in (*nets, T)))
-        wide = excess(arb(centre, radius))
+        wide = in_units(excess, arb(centre, radius))
         for share in (-0.99, 0.5):
             t = centre + share * radius
             value = mp.nstr(exact_excess(*nets, T, t), 40)
-            thin = excess(arb(t))
+            thin = in_units(excess, arb(t))
             assert abs(thin.value - arb(value)) < 1e-20
             assert wide.value.overlaps(thin.value)
             assert wide.slope.overlaps(thin.slope)
@@ -103,11 +108,12 @@ def test_cells_hold_the_excess_and_its_derivatives(nets, centre, radius):
             assert checker.excess(Fraction(t)).overlaps(thin.value)
         left, right = Fraction(centre) - Fraction(radius), Fraction(centre) + Fraction(radius)
         jet = excess.polynomials(arb(centre, radius))
-        others = checker._excess(left, right), checker._polynomials(left, right), (jet.value, jet.slope, jet.bend)
+        own = [fraction(excess.unit) * part for part in (jet.value, jet.slope, jet.bend)]
+        others = checker._excess(left, right), checker._polynomials(left, right), own
         for other in others:
             for wanted, found in zip((wide.value, wide.slope, wide.bend), other, strict=True):
                 assert wanted.overlaps(found) or not wanted.is_finite() or not found.is_finite()
-            assert other[0].overlaps(excess(arb(centre + 0.9 * radius)).value) or not other[0].is_finite()
+            assert other[0].overlaps(in_units(excess, arb(centre + 0.9 * radius)).value) or not other[0].is_finite()
 
 
 @settings(max_examples=25, deadline=None)

@@ -197,9 +197,9 @@ def prove_barrier(
             found = maximise(excess, rtol, max_cells)
             if found.is_tight or excess(arb(found.position)).value.rel_accuracy_bits() > ACCURATE:
                 break
-    lower = dyadic(found.lower)
+    lower = dyadic(found.lower) * excess.unit
     goal = lower * (1 + Fraction(rtol))
-    upper = goal if found.is_tight else dyadic(found.upper)
+    upper = goal if found.is_tight else dyadic(found.upper) * excess.unit
     height, cells = Enclosure.between(lower, upper), np.array(found.ends)
     return BarrierCertificate(
         net_a, net_b, teacher, permutation, height, found.position, cells, False, rtol, upper <= goal, precision

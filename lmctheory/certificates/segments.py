@@ -19,13 +19,13 @@ do, coefficient by coefficient, up to a small remainder; these are borrowed from
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from fractions import Fraction
 from typing import TypeAlias
 
 from flint import arb_mat, arb_poly
 
-from lmctheory.certificates.balls import Row, Rows, arb, between, fraction, root, total
-from lmctheory.certificates.reduction import PathNeurons
+from lmctheory.certificates.balls import Row, Rows, arb, between, fraction, root
+from lmctheory.certificates.reduction import PathNeurons, Polynomial, Ray
 from lmctheory.certificates.verify_taylor import MovingPair, kernel_polynomial
 
 Gram: TypeAlias = tuple[Rows, Rows, Rows]  # inner products, their slopes, and half of their second derivatives
@@ -51,12 +51,18 @@ class Jet:
 
 
 class Excess:
-    """``e(t) = L(t) - (1-t) L(0) - t L(1)`` on the segment, at the working precision of its construction."""
+    """``e(t) = L(t) - (1-t) L(0) - t L(1)`` on the segment in units of `unit`, at the working precision of its construction.
+
+    The unit is the power of two that makes the terms of the excess about 1, so that no number is too small or large for a float.
+    """
 
     def __init__(self, neurons: PathNeurons) -> None:
         keys = sorted(neurons, key=lambda key: key[0] == key[1])  # neurons that turn come first
         self.turning = sum(start != end for start, end in keys)
-        self._outputs = [tuple(fraction(c) for c in neurons[key]) for key in keys]
+        size = sum((_energy(key, neurons[key]) for key in keys), Fraction(0))
+        root_of_unit = Fraction(2) ** ((size.numerator.bit_length() - size.denominator.bit_length()) // 2)
+        self.unit = root_of_unit * root_of_unit
+        self._outputs = [tuple(fraction(c / root_of_unit) for c in neurons[key]) for key in keys]
         start = arb_mat([[arb(x) for x in key[0]] for key in keys])
         step = arb_mat([[arb(y - x) for x, y in zip(*key, strict=True)] for key in keys])
         cross = self._mixed = start * step.transpose()
@@ -77,14 +83,6 @@ class Excess:
         """Return the excess and its derivatives everywhere in the ball t."""
         start, end = self._ends
         return self._loss(t) + Jet(-((1 - t) * start + t * end), start - end, arb(0))
-
-    @cached_property
-    def terms_size(self) -> arb:
-        """How large the terms are whose sum is the excess: ``sum_k c_k^2 |u_k|^2`` at both ends."""
-        ends = ((arb(t), self._gram_at(arb(t))[0]) for t in (0, 1))
-        return total(
-            _polynomial(c, t, arb(0)).value ** 2 * squares[k][k] for t, squares in ends for k, c in enumerate(self._outputs)
-        )
 
     def polynomials(self, t: arb) -> Jet:
         """Return what calling the excess returns, by polynomials about the middle of the ball t, which cancel where terms do."""
@@ -148,6 +146,12 @@ class Excess:
     def _motion(self, k: int, gram: Gram) -> _Motion:
         square, slope, _ = (matrix[k][k] for matrix in gram)
         return _Motion(slope / square, self._areas[k] / square) if square > 0 else _Motion.touching(self._speeds[k])
+
+
+def _energy(rays: tuple[Ray, Ray], output: Polynomial) -> Fraction:
+    """Return ``c^2 |u|^2`` at both ends."""
+    ends = zip(rays, (output[0], sum(output, Fraction(0))), strict=True)
+    return sum((c * c * sum(x * x for x in ray) for ray, c in ends), start=Fraction(0))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from typing import Protocol
 from lmctheory.certificates.balls import arb
 from lmctheory.certificates.segments import Jet
 
-TINY = 2.0**-20  # part of the terms
+TINY = 2.0**-20  # heights below that are enclosed by polynomials
 
 GRID = 8  # cells on which the search for the maximiser starts
 NEWTON_STEPS = 24
@@ -32,10 +32,7 @@ SHARE = 0.5  # of the tolerance, which the bounds of cells must meet; the rest i
 
 
 class Function(Protocol):
-    """A function with enclosures on balls of the value and of two derivatives; `terms_size` tells how large its terms are."""
-
-    @property
-    def terms_size(self) -> arb: ...
+    """A function that is a sum of terms of size 1, with enclosures on balls of the value and of two derivatives."""
 
     def __call__(self, t: arb) -> Jet: ...
 
@@ -105,7 +102,7 @@ def cell_bound(function: Function, left: float, right: float, accepted: arb) -> 
     cell = arb((left + right) / 2, radius)
     centre, wide = _at(function, (left + right) / 2), function(cell)
     bound = _bound(function, left, right, accepted, centre, wide)
-    if not bound <= accepted and accepted <= TINY * function.terms_size:
+    if not bound <= accepted and accepted <= TINY:
         bound = _least(bound, _bound(function, left, right, accepted, centre, function.polynomials(cell)))
     return bound, centre.value
 
