@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lmctheory import _checks
-from lmctheory._checks import FloatArray, IntArray, Rng
+from lmctheory._checks import FloatArray, Rng
+from lmctheory.bootstrap import ROUNDING, LogMeanBootstrap, bootstrap_log_means, exp_of
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
 
 MAX_DROPPED = 0.01
-ROUNDING = 1e-13  # of logarithms of means: smaller errors and deviations count as zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +168,7 @@ def fit_rate(
         level=level,
         widths=widths,
         means=np.exp(boot.log_means),
-        mean_intervals=_exp([boot.interval(row, level)[1] for row in np.eye(len(x))]),
+        mean_intervals=exp_of([boot.interval(row, level)[1] for row in np.eye(len(x))]),
         curvature=curvature,
         curvature_interval=curvature_interval,
         lack_of_fit=lack_of_fit,
@@ -179,126 +179,6 @@ def fit_rate(
         dropped_resamples=boot.dropped,
         seed=(root.entropy, tuple(root.spawn_key)),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class LogMeanBootstrap:
-    """Bootstrap of the logarithms of means of independent groups.
-
-    `log_means` and standard errors `errors` have shape ``(n_groups,)``, their replicates ``(n_replicates, n_groups)``; `dropped`
-    counts replicates left out because a mean was zero or undefined.
-    """
-
-    log_means: FloatArray
-    errors: FloatArray
-    replicate_log_means: FloatArray
-    replicate_errors: FloatArray
-    dropped: int
-
-    def interval(self, weights: FloatArray, level: float) -> tuple[float, tuple[float, float]]:
-        """Return ``weights . log_means`` and its symmetric bootstrap-t interval."""
-        estimate = float(weights @ self.log_means)
-        error = np.sqrt(weights**2 @ self.errors**2)
-        replicate_errors = np.sqrt(self.replicate_errors**2 @ weights**2)
-        deviations = np.abs(self.replicate_log_means @ weights - estimate)
-        quantile = np.quantile(_studentise(deviations, replicate_errors), level, method="higher")
-        half = error * quantile if error > ROUNDING else 0.0
-        return estimate, (float(estimate - half), float(estimate + half))
-
-    def simultaneous_intervals(self, level: float) -> FloatArray:
-        """Return intervals of the means, ``(n_groups, 2)``, that hold together at `level` (largest studentised deviation)."""
-        deviations = _studentise(np.abs(self.replicate_log_means - self.log_means), self.replicate_errors)
-        quantile = np.quantile(deviations.max(axis=1), level, method="higher")
-        half = np.zeros_like(self.errors)
-        np.multiply(self.errors, quantile, out=half, where=self.errors > ROUNDING)
-        return _exp(np.stack([self.log_means - half, self.log_means + half], axis=1))
-
-
-def bootstrap_log_means(
-    samples: Sequence[ArrayLike],
-    pairs: Sequence[ArrayLike] | None,
-    *,
-    n_resamples: int,
-    root: np.random.SeedSequence,
-) -> LogMeanBootstrap:
-    """Resample the samples of each group, or the networks behind them; see `fit_rate` for the arguments and errors."""
-    n_resamples = _checks.integer("n_resamples", n_resamples, 100)
-    samples = _checks.items("samples", samples, "arrays of barriers")
-    if pairs is not None and len(pairs := _checks.items("pairs", pairs, "index arrays")) != len(samples):
-        raise InvalidInputError(f"pairs must hold one array a width, {len(samples)}, got {len(pairs)}")
-    groups = []
-    for k, values in enumerate(samples):
-        values = _checks.real_array(f"samples[{k}]", values, 1)
-        if values.min() < 0:
-            raise InvalidInputError(f"samples[{k}] must not be negative, got {values.min()}")
-        if len(values) < 2:
-            raise InvalidInputError(f"samples[{k}] must hold at least two barriers, got {len(values)}")
-        if values.max() == 0:
-            raise InvalidInputError(f"samples[{k}] must have a positive mean, got only zeros: their logarithm is undefined")
-        indices = None if pairs is None else _pair_indices(f"pairs[{k}]", pairs[k], len(values))
-        generator = np.random.default_rng(_checks.stream(root, "bootstrap", k))
-        groups.append(_resample_mean(values, indices, n_resamples, generator))
-    means, errors, replicate_means, replicate_errors = (np.stack(column, axis=-1) for column in zip(*groups, strict=True))
-    with np.errstate(invalid="ignore"):
-        usable = (replicate_means > 0).all(axis=1)
-    replicate_means, replicate_errors = replicate_means[usable], replicate_errors[usable]
-    if len(replicate_means) == 0:
-        raise InvalidInputError("samples must hold more non-zero barriers: every resample had a mean of zero at some width")
-    return LogMeanBootstrap(
-        log_means=np.log(means),
-        errors=errors / means,
-        replicate_log_means=np.log(replicate_means),
-        replicate_errors=replicate_errors / replicate_means,
-        dropped=int(n_resamples - usable.sum()),
-    )
-
-
-def _pair_indices(name: str, value: ArrayLike, n: int) -> IntArray:
-    raw = _checks.integer_array(name, value, (n, 2))
-    if raw.min() < 0 or (raw[:, 0] == raw[:, 1]).any():
-        raise InvalidInputError(f"{name} must hold non-negative indices of two different networks a row")
-    labels, indices = np.unique(raw, return_inverse=True)
-    if len(labels) < 3:
-        raise InvalidInputError(f"{name} must name at least three networks, got {len(labels)}: networks are resampled")
-    return indices.reshape(raw.shape)
-
-
-def _resample_mean(
-    values: FloatArray, pairs: IntArray | None, n_resamples: int, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return the mean, its standard error, and both for every replicate, from multiplicities of the units."""
-    n = len(values) if pairs is None else int(pairs.max()) + 1
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(float)
-    counts = np.vstack([np.ones(n), counts])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means, errors = _sample_mean(counts, values) if pairs is None else _pair_mean(counts, values, pairs)
-    errors *= np.sqrt(n / (n - 1))
-    return means[0], errors[0], means[1:], errors[1:]
-
-
-def _sample_mean(counts: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    n, centre = counts.shape[1], values.mean()
-    shifts = counts @ (values - centre) / n
-    return centre + shifts, np.sqrt(np.maximum(counts @ (values - centre) ** 2 / n - shifts**2, 0.0) / n)
-
-
-def _pair_mean(counts: FloatArray, values: FloatArray, pairs: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Mean with weight ``c_i c_j`` for the pair (i, j), and the root of the sum of squared influences of the networks."""
-    n = counts.shape[1]
-    total, present = np.zeros((n, n)), np.zeros((n, n))
-    for first, second in (pairs.T, pairs.T[::-1]):
-        np.add.at(total, (first, second), values)
-        np.add.at(present, (first, second), 1.0)
-    sums, weights = counts @ total, counts @ present
-    norm = (weights * counts).sum(axis=1)
-    means = (sums * counts).sum(axis=1) / norm
-    influences = 2 * (sums - means[:, None] * weights) / norm[:, None]
-    return means, np.sqrt((counts * influences**2).sum(axis=1))
-
-
-def _studentise(deviations: FloatArray, errors: FloatArray) -> FloatArray:
-    """Return ``deviations / errors`` with 0/0 = 0, up to rounding: a replicate without spread that hits the estimate."""
-    return np.divide(deviations, errors, out=np.where(deviations > ROUNDING, np.inf, 0.0), where=errors > ROUNDING)
 
 
 def _lack_of_fit(x: FloatArray, boot: LogMeanBootstrap) -> float:
@@ -317,8 +197,3 @@ def _lack_of_fit(x: FloatArray, boot: LogMeanBootstrap) -> float:
         return float("nan")
     replicates = misfit(boot.replicate_log_means[usable] - boot.log_means, boot.replicate_errors[usable])
     return float((1 + np.sum(replicates >= misfit(boot.log_means, boot.errors))) / (1 + len(replicates)))
-
-
-def _exp(values: ArrayLike) -> FloatArray:
-    with np.errstate(over="ignore"):  # an interval may be unbounded
-        return np.exp(np.asarray(values, dtype=float))

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import io
 import json
-import re
 import shlex
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,17 +17,13 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from lmctheory._files import atomic_file, read_json
+from lmctheory.claims.drawing import inline_svg as library_svg
 from lmctheory.errors import InvalidInputError, LmcError
-from lmctheory.plotting import COLOURS, STYLE
+from lmctheory.plotting import STYLE
 from paper_figures import FIGURES
 
 RESULTS = Path("results")
 DRAWING_PACKAGES = ("matplotlib", "numpy", "lmctheory")
-INK = {  # colours that a page may replace, as CSS variables; the colour on paper is the fallback
-    "#000000": "ink",
-    "#ffffff": "paper",
-    **{colour.lower(): name for name, colour in COLOURS.items()},
-}
 
 
 class MissingDataError(LmcError):
@@ -130,31 +123,13 @@ def save(figure: str, results: Path, folder: Path) -> list[Path]:
 
 
 def inline_svg(figure: str, content: dict[str, Any], alt: str) -> str:
-    """Return the figure as an ``<svg>`` element to put into an HTML page.
-
-    Its background is transparent and its colours are the CSS variables ``--figure-ink``, ``--figure-paper``, ``--figure-blue``
-    and so on, so that the page can adapt them; it fills its container, and its ids do not clash with those of other figures.
-    """
-    file = io.StringIO()
-    with _style({"svg.hashsalt": figure}):
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        draw(figure, content).savefig(file, format="svg", transparent=True, metadata=nothing)
-    text = file.getvalue()
-    text = re.sub(r"<style.*?</style>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r"#[0-9a-f]{6}\b", lambda m: f"var(--figure-{INK[m[0]]}, {m[0]})" if m[0] in INK else m[0], text)
-    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{figure}-", text)
-    view_box = re.search(r'viewBox="[^"]*"', text)
-    if view_box is None:
-        raise RuntimeError("matplotlib wrote an SVG without a viewBox")
-    root = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {view_box[0]} role="img" '
-        f'aria-label="{escape(alt)}" style="fill: var(--figure-ink, #000000); stroke-linejoin: round; stroke-linecap: butt">'
-    )
-    return root + text[text.index(">") + 1 :].strip()
+    """Return the figure as an ``<svg>`` element to put into an HTML page; see `lmctheory.claims.drawing.inline_svg`."""
+    with _style():
+        return library_svg(draw(figure, content), figure, alt)
 
 
-def _style(more: dict[str, Any] | None = None) -> AbstractContextManager[None]:
-    return mpl.rc_context(STYLE | (more or {}))  # type: ignore[arg-type]
+def _style() -> AbstractContextManager[None]:
+    return mpl.rc_context(STYLE)  # type: ignore[arg-type]
 
 
 def command(module: str, name: str, **options: tuple[Path, Path]) -> str:

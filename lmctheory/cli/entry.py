@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 
 import lmctheory as lmc
-from lmctheory.cli import align, barrier, certificate, rate, sharpness, train
+from lmctheory.cli import align, barrier, certificate, check, export, new_claim, rate, sharpness, train
 from lmctheory.cli.options import Parser
 from lmctheory.cli.output import FAILED, INTERRUPTED, OK, abandon_stdout, complain, plain, warnings_in_one_line
 from lmctheory.errors import LmcError
 
-COMMANDS = (barrier, train, align, sharpness, certificate, rate)
+COMMANDS = (barrier, train, align, sharpness, certificate, rate, check, new_claim, export)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with warnings_in_one_line(prog) as messages:
             report = options.run(options)
+        if isinstance(report, int):  # it has printed as it went
+            return report
         if options.json:
             given = {key: value for key, value in vars(options).items() if key not in ("command", "json", "run")}
             envelope = {"command": options.command, "version": lmc.__version__, "arguments": given}
