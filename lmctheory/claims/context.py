@@ -107,7 +107,9 @@ class Context:
         else:
             found = run_study(study, self.folder, executor=self.executor, **options)
         if found.failures:
-            raise FailedCellsError(found.failures, len(plain))
+            order = {json.dumps(cell): k for k, cell in enumerate(plain)}
+            named = [(cell, _named(trace, function)) for cell, trace in found.failures]
+            raise FailedCellsError(sorted(named, key=lambda failure: order[json.dumps(failure[0])]), len(plain))
         records = []
         for cell, record in zip(plain, found.records, strict=True):
             columns = record if LAYOUT in record else {part: record[part] for part in record if part not in cell}
@@ -125,6 +127,15 @@ def function_name(function: Callable[..., Any]) -> str:
 def cell_stream(seed: int, name: str, cell: Mapping[str, Any]) -> np.random.Generator:
     """Return the Generator of a cell: its stream is named by the seed, the function and the cell."""
     return np.random.default_rng(_checks.stream(np.random.SeedSequence(seed), name, json.dumps(sorted(cell.items()))))
+
+
+def _named(trace: str, function: Callable[..., Any]) -> str:
+    """Give the file of `function` its name in a traceback: code that has travelled to a worker has lost it."""
+    lost, end = 'File "<dynamic-code>", line ', f", in {function.__name__}"
+    return "\n".join(
+        line.replace(lost, f'File "{function.__code__.co_filename}", line ') if line.endswith(end) else line
+        for line in trace.splitlines()
+    )
 
 
 def plain_cell(cell: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from lmctheory.claims.checking import Checked
 from lmctheory.claims.verdict import Condition
 
 NARROW, WIDE = 60, 100
+SHOWN = 3  # conditions of a claim in the table, those that do not hold first
 COLOURS = {"SUPPORTED": "32", "REFUTED": "31", "INCONCLUSIVE": "33", "ERROR": "31"}
 
 
@@ -53,9 +54,16 @@ def table_lines(rows: Sequence[Checked], columns: int, colour: bool) -> Iterator
         names = textwrap.wrap(row.claim.name, columns - 36, break_on_hyphens=True) or [""]
         yield from names[:-1]
         yield f"{names[-1]:<{columns - 34}}{_painted(word(row), colour, 14)}{right:>9}{row.seconds:>11.1f}"
-        for condition in () if judgement is None else judgement.conditions.conditions:
+        found = () if judgement is None else sorted(judgement.conditions.conditions, key=_weight)
+        for condition in found[:SHOWN]:
             bound = f", {condition.bound_text}" if condition.bound_text else ""
             yield from _wrapped(f"{condition.name} {condition.measured_text or condition.state}{bound}", columns)
+        if len(found) > SHOWN:
+            yield f"  and {len(found) - SHOWN} more, above and in the report"
+
+
+def _weight(condition: Condition) -> int:
+    return {False: 0, None: 1, True: 2}[condition.holds]
 
 
 def word(checked: Checked) -> str:

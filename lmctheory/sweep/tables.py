@@ -89,18 +89,28 @@ def load(folder: str | os.PathLike[str]) -> dict[str, Table]:
         raise InvalidInputError(f"folder must hold the cells of a study, {folder} has no study.sqlite")
     tables: dict[str, list[dict[str, Any]]] = {}
     codes: dict[str, str] = {}
+    newest: dict[str, float] = {}
     with Store(folder) as store:
-        for row in store.rows():
+        for row in sorted(store.rows(), key=lambda row: _order(row["parameters"])):
             if row["state"] != "done":
                 continue
             result = {name: value for name, value in (store.load(row["key"]) or {}).items() if name != LAYOUT}
             record = row["parameters"] | result | {"seed": row["seed"], "is_current": row["code"]}
             tables.setdefault(row["study"], []).append(record)
-            codes[row["study"]] = row["code"]  # rows come in the order of completion
+            if row["finished"] >= newest.get(row["study"], 0.0):
+                newest[row["study"]], codes[row["study"]] = row["finished"], row["code"]
     for name, records in tables.items():
         for record in records:
             record["is_current"] = record["is_current"] == codes[name]
     return {name: Table(name, records) for name, records in tables.items()}
+
+
+def _order(parameters: Mapping[str, Any]) -> list[tuple[str, bool, Any]]:
+    """Numbers in order, before texts."""
+    return [
+        (name, isinstance(value, str), value if isinstance(value, (int, float, str)) else -1)
+        for name, value in parameters.items()
+    ]
 
 
 def to_frame(records: Sequence[Mapping[str, Any]]) -> Any:

@@ -96,10 +96,10 @@ class FallsAs(Rule):
     def text(self) -> str:
         """The rule in words, with its numbers."""
         return (
-            f"Least squares of log(mean of {self.of}) on log({self.over}), one fit over all values of {self.over}, by means of "
-            f"the bootstrap (of networks where pairs share them). Supported if the upper end of every {self.level:.0%} interval "
-            f"of the exponent is at most {number_text(self.bound)}; refuted if the lower end of one of the intervals that hold "
-            "together at this level is above it."
+            f"Least squares of log(mean of {self.of}) on log({self.over}), one fit over all values of {self.over}; intervals by "
+            "the bootstrap, of networks where pairs share them. Supported if the upper end of every "
+            f"{self.level:.0%} interval of the exponent is at most {number_text(self.bound)}; refuted if the lower end of one "
+            "of the intervals that hold together at this level is above it."
         )
 
     def count(self, data: Measured) -> int:
