@@ -142,7 +142,9 @@ def test_true_false_and_undecided_claims_get_their_verdicts(capsys):
     for state in ("holds", "fails", "undecided", "caught", "recognised"):
         assert state in out
     assert all(len(line) <= 80 for line in out.splitlines())
-    assert run(capsys, write("one", HEAD, claim_text("true")))[0] == 0
+    write("one", HEAD, claim_text("true"))
+    status, out, _ = run(capsys, "one.py", "./one.py", "--json")  # one file, named twice
+    assert (status, len(objects(out))) == (0, 1)
 
 
 def test_few_networks_make_it_inconclusive_and_say_how_many_it_takes(capsys):
@@ -232,6 +234,7 @@ def breaks(rng, width):
         ("def odd(rng, width): return {1, 2}\n" + claim_text(measure="odd"), ["cell must return", "set"]),
         ("def other(rng, width): return {'barrier': 1.0}\n" + claim_text(measure="other"), ["'heights'", "dict with barrier"]),
         (claim_text(rule="lambda data: 1 / 0", more=", planted=lambda data: {}"), ["ZeroDivisionError", "mistake.py, line"]),
+        ("import sys\n" + claim_text(rule="lambda data: sys.exit()", more=", planted=lambda data: {}"), ["SystemExit"]),
         (claim_text(rule="falls_as(-1, over='depth')"), ["over", "width", "'depth'"]),
     ],
 )  # fmt: skip

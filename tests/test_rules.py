@@ -259,6 +259,15 @@ def test_blocks_are_joined_with_their_networks_renumbered():
     assert falls_as(-0.5).count(blocks) == 1
 
 
+def test_a_mean_that_hangs_on_one_value_is_noted():
+    data = lognormal(-1.0).replace(
+        "heights", lambda k, sample: np.where(np.arange(120) == 7, 200.0, 1.0) if k == 2 else sample.values
+    )
+    (note,) = [note for note in falls_as(-0.5).judge(data, draw()).notes if "makes up" in note]
+    assert "the largest of 120 values makes up 63% of the mean at width 32" in note
+    assert not [note for note in falls_as(-0.5).judge(lognormal(-1.0), draw()).notes if "makes up" in note]
+
+
 def test_undecided_conditions_say_how_many_networks_it_would_take():
     rule = falls_as(-0.5)
     few = of_networks(-1.0, 8)

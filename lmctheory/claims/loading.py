@@ -26,7 +26,7 @@ def load_claims(paths: Sequence[str | Path]) -> list[tuple[Claim, Path]]:
         If a file cannot be read or run, holds no claim, has the name of another module, or two claims have one name.
     """
     found: dict[str, tuple[Claim, Path]] = {}
-    for path in dict.fromkeys(Path(path) for path in paths):
+    for path in {Path(path).resolve(): Path(path) for path in paths}.values():
         module = run_file(path)
         claims = list(_claims(vars(module).values()))
         if not claims:

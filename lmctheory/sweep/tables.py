@@ -6,6 +6,7 @@ import csv
 import importlib
 import json
 import os
+import re
 import reprlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -139,7 +140,7 @@ def write_tables(tables: Mapping[str, Table], folder: Path) -> list[Path]:
     for name, table in tables.items():
         rows = [row for record in table.records for row in _rows(record)]
         columns = list(dict.fromkeys(column for row in rows for column in row))
-        path = folder / f"{name}.csv"
+        path = folder / f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.csv"
         with atomic_file(path, "w") as file:
             writer = csv.DictWriter(file, columns, lineterminator="\n")
             writer.writeheader()

@@ -18,6 +18,7 @@ from lmctheory.claims.verdict import Condition, Conditions, Measurement, Verdict
 from lmctheory.errors import InvalidInputError
 from lmctheory.rates import RateFit, fit_rate
 
+TOP_SHARE = 0.1  # of a mean that one value may make up without a note
 POOR_FIT = 0.05  # p-value of one power law below which the conditions carry a note
 
 
@@ -168,6 +169,13 @@ class FallsAs(Rule):
             notes.append(
                 f"the means do not lie on one power law (p = {fit.lack_of_fit:.2g}); the exponent is of the line through them"
             )
+        for sample in samples:
+            share = float(sample.values.max() / sample.values.sum())
+            if share > TOP_SHARE and len(sample.values) > 1 / TOP_SHARE:
+                notes.append(
+                    f"the largest of {len(sample.values)} values makes up {share:.0%} of the mean at {self.over} "
+                    f"{sample.cell[self.over]:g}; where more such values are likely, the interval is too short"
+                )
         prefix = f"{group}: " if group else ""
         widths = [f"{width:g}" for width in fit.widths]
         shown = []
