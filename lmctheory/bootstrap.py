@@ -15,6 +15,10 @@ from lmctheory.errors import InvalidInputError
 ROUNDING = 1e-13  # of logarithms of means, and of means relative to their size: smaller errors and deviations count as zero
 
 
+class TooManyZerosError(InvalidInputError):
+    """Every resample has a mean of zero somewhere: there is no logarithm to go by."""
+
+
 @dataclass(frozen=True, eq=False)
 class LogMeanBootstrap:
     """Bootstrap of the logarithms of means of independent groups.
@@ -73,7 +77,7 @@ def bootstrap_log_means(
         usable = (replicate_means > 0).all(axis=1)
     replicate_means, replicate_errors = replicate_means[usable], replicate_errors[usable]
     if len(replicate_means) == 0:
-        raise InvalidInputError("samples must hold more non-zero barriers: every resample had a mean of zero at some width")
+        raise TooManyZerosError("samples must hold more non-zero barriers: every resample had a mean of zero at some width")
     return LogMeanBootstrap(
         log_means=np.log(means),
         errors=errors / means,

@@ -264,6 +264,7 @@ def test_mistakes_found_on_the_way_leave_no_verdict(capsys, text, words):
         (claim_text().replace("cells=CELLS", "cells={'quick': {'width': 8}}"), ["claim 'a'", "'width'", "sequence", "8"]),
         (claim_text().replace("cells=CELLS", "cells={}"), ["claim 'a'", "cells must map scales"]),
         (claim_text().replace("cells=CELLS, ", ""), ["claim 'a'", "cells must be given", "falling(rng, width)"]),
+        (claim_text().replace("cells=CELLS", "cells={'quick': {'width': [8, 8]}}"), ["{'width': 8} twice", "block"]),
         (claim_text("a/b").replace("claim_a/b", "claim"), ["name", "'a/b'"]),
         (claim_text(more=", kind='guess'"), ["claim 'a'", "kind", "'guess'"]),
         (claim_text(more=", statment=''"), ["statment"]),

@@ -205,6 +205,7 @@ def test_default_figures_are_drawn_from_the_data(name):
         (falls_as(-0.5), Measured([({"width": m}, 1 / m) for m in WIDTHS])),  # one number a width
         (falls_as(-0.5), Measured([({"width": m}, np.zeros(50)) for m in WIDTHS])),
         (falls_as(-0.5), lognormal(-0.5, n=10)),
+        (falls_as(-0.5), Measured([({"width": m}, (np.arange(400) == 0) / m) for m in range(8, 24)])),  # one value in 400
         (agrees_with(1.0), Measured([({}, 1.0)])),
         (agrees_with(1.0), Measured([({}, np.ones(50))])),  # all the same: says nothing on rare others
         (bounded_by(1.0), Measured([({}, np.zeros(50))])),
@@ -317,6 +318,7 @@ def test_pairs_that_share_networks_are_no_independent_trials():
         (lambda: falls_as(-0.5).judge(Measured([({"width": 8}, {"a": 1.0})]), draw()), ["'heights'", "dict with a"]),
         (lambda: falls_as(-0.5).judge(Measured([({"width": m}, [1.0, np.nan]) for m in (8, 9)]), draw()), ["width=8", "nan"]),
         (lambda: falls_as(-0.5).judge(Measured([({"width": m}, [1.0, -1.0]) for m in (8, 9)]), draw()), ["not be negative"]),
+        (lambda: falls_as(-0.5).judge(Measured([*of_networks(-1.0, 5, (8,)), ({"width": 9}, [1, 2])]), draw()), ["all cells"]),
         (lambda: falls_as("fast"), ["exponent", "'fast'"]),
         (lambda: falls_as(-1, margin=-0.1), ["margin", "-0.1"]),
         (lambda: falls_as(-1, level=1.0), ["level", "1.0"]),

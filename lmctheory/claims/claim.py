@@ -151,6 +151,9 @@ class Claim:
                     raise InvalidInputError(
                         f"{where} must map parameters to their values, as {{'quick': {{'width': [8, 16]}}}}, got {given!r}"
                     )
+            twice = next((cell for k, cell in enumerate(cells) if cell in cells[:k]), None)
+            if twice is not None:
+                raise InvalidInputError(f"{where} must hold each cell once, got {twice} twice: more data take a parameter block")
             signature = inspect.signature(self.measure)
             try:
                 signature.bind(None, **cells[0])

@@ -155,7 +155,9 @@ class Measured(Sequence[Record]):
         values = [_values(record, of) for record in records]
         pairs = [_pairs(record, len(part)) for record, part in zip(records, values, strict=True)]
         joined = None
-        if all(part is not None for part in pairs):
+        if len({part is None for part in pairs}) > 1:
+            raise InvalidInputError(f"results must name the networks of {of}, as pairs, in all blocks of a cell or in none")
+        if pairs[0] is not None:
             counts = np.cumsum([0, *(int(part.max()) + 1 for part in pairs if part is not None)])
             shifted = (part + offset for part, offset in zip(pairs, counts, strict=False) if part is not None)
             joined = np.concatenate(list(shifted))

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lmctheory import _checks
+from lmctheory.bootstrap import TooManyZerosError
 from lmctheory.claims import figures
 from lmctheory.claims.data import Measured, Sample, label
 from lmctheory.claims.interval import UNKNOWN, Interval, at_most, number_text
 from lmctheory.claims.rules.rule import Rule, Worlds
 from lmctheory.claims.verdict import Condition, Conditions, Measurement, Verdict, joined
 from lmctheory.errors import InvalidInputError
-from lmctheory.rates import RateFit, fit_rate
+from lmctheory.rates import MAX_DROPPED, RateFit, fit_rate
 
 TOP_SHARE = 0.1  # of a mean that one value may make up without a note
 POOR_FIT = 0.05  # p-value of one power law below which the conditions carry a note
@@ -131,7 +133,8 @@ class FallsAs(Rule):
         fits = {}
         for k, (name, samples) in enumerate(self._groups(data).items()):
             if self._missing(samples) is None:
-                fits[name] = self._fit(samples, _checks.stream(root, "fit", k), self.level)[0]
+                with suppress(TooManyZerosError):
+                    fits[name] = self._fit(samples, _checks.stream(root, "fit", k), self.level)[0]
         figures.power_laws(axes, fits, self.exponent, self.over, f"mean of {self.of}")
 
     def _groups(self, data: Measured) -> dict[str, list[Sample]]:
@@ -148,6 +151,8 @@ class FallsAs(Rule):
             if len(samples) < 2:
                 where = f" of {name}" if name else ""
                 raise InvalidInputError(f"cells{where} must have at least two values of {self.over}, got {len(samples)}")
+            if len({sample.pairs is None for sample in samples}) > 1:
+                raise InvalidInputError("results must name the networks of their values, as pairs, in all cells or in none")
             if min(sample.values.min() for sample in samples) < 0:
                 raise InvalidInputError(f"{self.of} must not be negative: their mean has a logarithm")
         return groups
@@ -160,7 +165,14 @@ class FallsAs(Rule):
         missing = self._missing(samples)
         if missing:
             return Conditions([Condition(name, None, UNKNOWN, bound, None)], notes=[f"{name}: {missing}."])
-        fit, notes = self._fit(samples, root, self.level)
+        try:
+            fit, notes = self._fit(samples, root, self.level)
+        except TooManyZerosError:
+            few = f"{name}: most values are zero, so that resamples have no mean to take the logarithm of."
+            return Conditions([Condition(name, None, UNKNOWN, bound, None)], notes=[few])
+        if fit.dropped_resamples > MAX_DROPPED * fit.n_resamples:  # what is left is no sample of resamples: nothing to judge by
+            undecided = Condition(name, fit.exponent, UNKNOWN, bound, None, n=n)
+            return Conditions([undecided], notes=[f"{name}: {note}." for note in notes])
         interval, refuting = Interval(fit.interval[0], fit.interval[1], self.level), None
         if refuting_level > self.level:
             low, high = self._fit(samples, root, refuting_level)[0].interval
