@@ -194,6 +194,26 @@ def test_json_is_one_object_a_line_and_nothing_else(capsys):
         assert {m["level"] for m in found["measurements"]} == {0.95}
 
 
+def test_what_claims_print_does_not_come_between_the_objects():
+    text = """
+print("at import")
+def loud(rng, width):
+    print("in a cell", flush=True)
+    return falling(rng, width)
+def draw(data, axes):
+    print("in a figure")
+    axes.plot([1, 2])
+"""
+    path = write("loud", HEAD, text, claim_text("a", measure="loud", more=", figure=draw"))
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+    command = [sys.executable, "-m", "lmctheory", "check", path, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    (found,) = objects(done.stdout)
+    assert (done.returncode, found["verdict"]) == (0, "SUPPORTED")
+    for words in ("at import", "in a cell", "in a figure"):
+        assert words in done.stderr
+
+
 # --- mistakes ----------------------------------------------------------------------------------------------------------------
 
 

@@ -6,10 +6,10 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lmctheory.cli.options import command, seed
-from lmctheory.cli.output import FAILED, INTERRUPTED, OK, complain
+from lmctheory.cli.output import FAILED, INTERRUPTED, OK, complain, standard_output_alone
 from lmctheory.errors import InvalidInputError, MissingDependencyError
 
 UNSUPPORTED = 1
@@ -17,6 +17,13 @@ UNSUPPORTED = 1
 
 def check(options: argparse.Namespace) -> int:
     """Claims in Python files, measured, judged and reported."""
+    if not options.json:
+        return _check(options, sys.stdout)
+    with standard_output_alone() as out:  # claims may print
+        return _check(options, out)
+
+
+def _check(options: argparse.Namespace, out: IO[str]) -> int:
     from lmctheory.claims.checking import Checked
     from lmctheory.claims.checking import check as check_claim
     from lmctheory.claims.context import Context
@@ -56,24 +63,22 @@ def check(options: argparse.Namespace) -> int:
             entry = record(checked, _draw(checked, folder, options.seed))
             write_result(folder, entry, where, checked.data)
             if options.json:
-                _print(json.dumps(finite(line(entry, context)), allow_nan=False))
+                print(json.dumps(finite(line(entry, context)), allow_nan=False), file=out, flush=True)
             else:
-                _print("\n".join(verdict_lines(checked, columns, colour)) + "\n")
+                print("\n".join(verdict_lines(checked, columns, colour)), end="\n\n", file=out, flush=True)
     except KeyboardInterrupt:
         status = INTERRUPTED
         complain("lmctheory check", "error", f"interrupted; finished cells are in {folder}: the same command resumes")
     if not options.json and rows:
-        _print("\n".join(table_lines(rows, columns, colour)))
-    _write_page(folder, rows, options.json)
+        print("\n".join(table_lines(rows, columns, colour)), file=out, flush=True)
+    page = _write_page(folder, rows)
+    if page and not options.json:
+        print(f"\nreport: {page}; numbers: {folder / 'claims'}", file=out, flush=True)
     if status == INTERRUPTED:
         return status
     if any(row.judgement is None for row in rows):
         return FAILED
     return OK if all(row.is_supported for row in rows) else UNSUPPORTED
-
-
-def _print(text: str) -> None:
-    print(text, flush=True)
 
 
 def _draw(checked: Any, folder: Path, root: int) -> str:
@@ -89,17 +94,15 @@ def _draw(checked: Any, folder: Path, root: int) -> str:
     return save_figure(checked, folder, root)
 
 
-def _write_page(folder: Path, rows: list[Any], quiet: bool) -> None:
+def _write_page(folder: Path, rows: list[Any]) -> Path | None:
     if not rows:
-        return
+        return None
     try:
         from lmctheory.claims.page import write_page
     except MissingDependencyError as error:
         complain("lmctheory check", "note", f"no page and no figures: {error}")
-        return
-    page = write_page(folder, [row.claim.name for row in rows])
-    if not quiet:
-        _print(f"\nreport: {page}; numbers: {folder / 'claims'}")
+        return None
+    return write_page(folder, [row.claim.name for row in rows])
 
 
 def declare(commands: Any) -> None:
