@@ -613,6 +613,18 @@ def test_a_result_may_repeat_a_parameter():
     data = make(measure=repeats).run(Context())
     assert [record.cell["width"] for record in data] == [1, 2]
     assert [record.result["width"] for record in data] == [2, 4]
+    assert data.samples("heights")[0].cell == {"width": 1}
+
+
+def test_a_result_of_the_library_may_have_a_field_of_the_name_of_a_parameter():
+    def trained(rng, steps):
+        return lmc.train(
+            lmc.orthonormal_teacher(2, 2), 2, learning_rate=0.1, n_runs=2, max_steps=steps, rng=rng, gradient_tol=1e3
+        )
+
+    data = make(measure=trained, cells={"quick": {"steps": [3, 4]}}).run(Context())
+    assert [record.cell for record in data] == [{"steps": 3}, {"steps": 4}]
+    assert data[0].result.steps.shape == (2,)
 
 
 def test_layouts_of_foreign_types_are_refused():

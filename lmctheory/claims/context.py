@@ -20,7 +20,6 @@ from lmctheory.claims.data import Measured
 from lmctheory.claims.stored import restored, stored
 from lmctheory.errors import InvalidInputError, LmcError
 from lmctheory.sweep import Study, run_study
-from lmctheory.sweep.tables import LAYOUT
 
 
 class FailedCellsError(LmcError):
@@ -112,8 +111,7 @@ class Context:
             raise FailedCellsError(sorted(named, key=lambda failure: order[json.dumps(failure[0])]), len(plain))
         records = []
         for cell, record in zip(plain, found.records, strict=True):
-            columns = record if LAYOUT in record else {part: record[part] for part in record if part not in cell}
-            records.append((cell, restored(columns)))
+            records.append((cell, restored({part: value for part, value in record.items() if part not in cell})))
         return Measured(records)
 
 

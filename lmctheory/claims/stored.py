@@ -20,7 +20,8 @@ WANTED = "a cell must return a number, a dict of numbers and arrays, or a result
 def stored(result: Any, parameters: Container[str] = ()) -> dict[str, Any]:
     """Return `result` as columns: numbers, strings and arrays by name, those of nested results by path, ``polish.0.success``.
 
-    A dict of numbers and arrays is its own columns, unless it repeats a name of `parameters`, those of its cell.
+    A dict of numbers and arrays is its own columns. What has a name of `parameters`, those of its cell, is called
+    ``result.name``.
 
     Raises
     ------
@@ -30,8 +31,8 @@ def stored(result: Any, parameters: Container[str] = ()) -> dict[str, Any]:
     if result is None:
         raise InvalidInputError(f"{WANTED}, got None: is a return missing?")
     columns: dict[str, Any] = {}
-    layout = _take_apart(result, "", columns)
-    if isinstance(result, dict) and all(part == name and name not in parameters for name, part in layout["dict"].items()):
+    layout = _take_apart(result, "", columns, parameters)
+    if isinstance(result, dict) and all(part == name for name, part in layout["dict"].items()):
         return columns  # needs no layout
     return columns | {LAYOUT: json.dumps(layout)}
 
@@ -46,9 +47,11 @@ def restored(columns: Mapping[str, Any]) -> Any:
         raise StoreError(f"a stored result cannot be read by this version ({type(error).__name__}: {error})") from error
 
 
-def _take_apart(value: Any, path: str, columns: dict[str, Any]) -> Any:
+def _take_apart(value: Any, path: str, columns: dict[str, Any], parameters: Container[str]) -> Any:
     """Add the leaves of `value` to `columns` and return its layout: the name of a column, or a container of layouts."""
     name = path or "value"
+    if name in parameters:
+        name = f"result.{name}"
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -64,15 +67,15 @@ def _take_apart(value: Any, path: str, columns: dict[str, Any]) -> Any:
         if len({type(item) for item in value}) == 1 and type(value[0]) in (bool, float, str):
             columns[name] = np.array(value)
             return {f"{kind} of": name}
-        return {kind: [_take_apart(item, _under(path, k), columns) for k, item in enumerate(value)]}
+        return {kind: [_take_apart(item, _under(path, k), columns, parameters) for k, item in enumerate(value)]}
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             raise InvalidInputError(f"{WANTED}; names in a dict must be strings, got {list(value)[:3]!r} at {name!r}")
-        return {"dict": {key: _take_apart(item, _under(path, key), columns) for key, item in value.items()}}
+        return {"dict": {key: _take_apart(item, _under(path, key), columns, parameters) for key, item in value.items()}}
     cls = type(value)
     if dataclasses.is_dataclass(cls) and cls.__module__.split(".")[0] == "lmctheory":
         fields = {
-            field.name: _take_apart(getattr(value, field.name), _under(path, field.name), columns)
+            field.name: _take_apart(getattr(value, field.name), _under(path, field.name), columns, parameters)
             for field in dataclasses.fields(cls)
         }
         return {"type": f"{cls.__module__}:{cls.__qualname__}", "fields": fields}
