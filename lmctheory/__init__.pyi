@@ -1,3 +1,4 @@
+from . import claims as claims
 from . import plotting as plotting
 from . import strategies as strategies
 from . import sweep as sweep

@@ -83,6 +83,8 @@ def _lines(name: str, total: int, unit: str) -> Progress:
             last = now
             left = (now - started) * (1 - share) / max(share - first, 1e-9)
             ending = f"about {left:.0f} s left" if share < 1 else f"finished in {now - started:.0f} s"
+            if share == first < 1.0:
+                ending = f"{now - started:.0f} s"  # nothing to estimate the time left by
             say(f"{name}: {done}/{total} {unit}{f', {failed} failed' if failed else ''}, {ending}")
 
     return update

@@ -4,34 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import io
 import json
-import re
 import shlex
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.style
 from matplotlib.figure import Figure
 
 from lmctheory._files import atomic_file, read_json
+from lmctheory.claims.drawing import inline_svg as library_svg
+from lmctheory.claims.drawing import style
 from lmctheory.errors import InvalidInputError, LmcError
-from lmctheory.plotting import COLOURS, STYLE
 from paper_figures import FIGURES
 
 RESULTS = Path("results")
 DRAWING_PACKAGES = ("matplotlib", "numpy", "lmctheory")
-INK = {  # colours that a page may replace, as CSS variables; the colour on paper is the fallback
-    "#000000": "ink",
-    "#ffffff": "paper",
-    **{colour.lower(): name for name, colour in COLOURS.items()},
-}
 
 
 class MissingDataError(LmcError):
@@ -92,7 +82,7 @@ def draw(figure: str, content: dict[str, Any]) -> Figure:
         If the data is not what this figure draws.
     """
     try:
-        with _style():
+        with style():
             return importlib.import_module(f"paper_figures.{figure}").draw(content["data"])
     except (LookupError, TypeError, ValueError, AttributeError) as error:  # a file from another version of the study
         raise InvalidInputError(f"the data is not what {figure} draws ({type(error).__name__}: {error})") from error
@@ -121,7 +111,7 @@ def save(figure: str, results: Path, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{figure}.{suffix}" for suffix in ("pdf", "png", "json")]
     for path in paths[:2]:
-        with _style(), atomic_file(path) as file:
+        with style(), atomic_file(path) as file:
             metadata = {"CreationDate": None} if path.suffix == ".pdf" else None  # the same numbers give the same bytes
             drawn.savefig(file, format=path.suffix[1:], metadata=metadata)
     with atomic_file(paths[2], "w") as file:
@@ -131,31 +121,9 @@ def save(figure: str, results: Path, folder: Path) -> list[Path]:
 
 
 def inline_svg(figure: str, content: dict[str, Any], alt: str) -> str:
-    """Return the figure as an ``<svg>`` element to put into an HTML page.
-
-    Its background is transparent and its colours are the CSS variables ``--figure-ink``, ``--figure-paper``, ``--figure-blue``
-    and so on, so that the page can adapt them; it fills its container, and its ids do not clash with those of other figures.
-    """
-    file = io.StringIO()
-    with _style({"svg.hashsalt": figure}):
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        draw(figure, content).savefig(file, format="svg", transparent=True, metadata=nothing)
-    text = file.getvalue()
-    text = re.sub(r"<style.*?</style>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r"#[0-9a-f]{6}\b", lambda m: f"var(--figure-{INK[m[0]]}, {m[0]})" if m[0] in INK else m[0], text)
-    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{figure}-", text)
-    view_box = re.search(r'viewBox="[^"]*"', text)
-    if view_box is None:
-        raise RuntimeError("matplotlib wrote an SVG without a viewBox")
-    root = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {view_box[0]} role="img" '
-        f'aria-label="{escape(alt)}" style="fill: var(--figure-ink, #000000); stroke-linejoin: round; stroke-linecap: butt">'
-    )
-    return root + text[text.index(">") + 1 :].strip()
-
-
-def _style(more: dict[str, Any] | None = None) -> AbstractContextManager[None]:
-    return mpl.style.context(STYLE | (more or {}), after_reset=True)  # the same figures whatever the user's own style is
+    """Return the figure as an ``<svg>`` element to put into an HTML page; see `lmctheory.claims.drawing.inline_svg`."""
+    with style():
+        return library_svg(draw(figure, content), figure, alt)
 
 
 def command(module: str, name: str, **options: tuple[Path, Path]) -> str:

@@ -9,7 +9,7 @@ from scipy.integrate import dblquad
 from scipy.stats import kstest
 
 import lmctheory as lmc
-from lmctheory.rates import bootstrap_log_means
+from lmctheory.bootstrap import bootstrap_log_means
 from paper_figures import FIGURES
 from paper_figures.files import save
 from validation.claim import Context, Verdict, as_json

@@ -89,3 +89,24 @@ def test_real_data(tmp_path):
     assert done.returncode == 0, done.stderr
     for printed, (_, _, text) in zip(done.stdout.split(f"{MARK}\n"), program, strict=False):
         same_text(printed, text)
+
+
+def test_check_your_theorem(tmp_path):
+    """Its programs print what it says; its claims are checked as it says, the dear one for its form alone."""
+    page = (DOCS / "check-your-theorem.md").read_text(encoding="utf-8")
+    programs = [source for language, source, _ in blocks("check-your-theorem.md") if language == "python"]
+    slow, own, run = programs
+    script = tmp_path / "guide.py"
+    script.write_text("\n".join(programs), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(DOCS.parent), "MPLBACKEND": "Agg"}
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (printed,) = [text for language, source, text in blocks("check-your-theorem.md") if source == run]
+    assert done.stdout == printed
+    (tmp_path / "few_steps.py").write_text("from lmctheory.claims import Claim\n" + own, encoding="utf-8")
+    command = [sys.executable, "-m", "lmctheory", "check", "few_steps.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "SUPPORTED" in done.stdout
+    assert "rule=falls_as(-1, margin=0.05)" in slow
+    assert all(len(line) <= 80 for text in re.findall(r"```text\n(.*?)```", page, re.DOTALL) for line in text.splitlines())

@@ -52,8 +52,8 @@ def test_wheel_holds_the_whole_package(wheel):
     _, files = wheel
     wanted = {
         str(path.relative_to(ROOT).as_posix())
-        for kind in ("py", "pyi", "typed")
-        for path in (ROOT / "lmctheory").rglob(f"*.{kind}")
+        for kind in ("*.py", "*.pyi", "*.typed", "templates/*")
+        for path in (ROOT / "lmctheory").rglob(kind)
     }
     assert {"lmctheory/py.typed", "lmctheory/__init__.pyi"} <= wanted
     assert {name for name in files if name.startswith("lmctheory/")} == wanted

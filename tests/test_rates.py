@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import binomtest
 
 import lmctheory as lmc
-from lmctheory.rates import bootstrap_log_means
+from lmctheory.bootstrap import bootstrap_log_means
 
 WIDTHS = np.array([4, 8, 16, 32, 64, 128, 256, 512])
 EXPONENT = -0.75

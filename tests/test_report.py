@@ -12,12 +12,12 @@ import pytest
 from conftest import NO_BROWSER
 
 import lmctheory as lmc
+from lmctheory.claims.mathematics import typeset
 from lmctheory.errors import InvalidInputError
 from paper_figures import figures_of
 from validation import __main__ as command
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict
 from validation.claims import CLAIMS, rate
-from validation.report.mathematics import typeset
 from validation.report.page import write_page
 from validation.report.results import Row, write_claim, write_summary
 from validation.sources import SOURCES, cited

@@ -67,7 +67,8 @@ def run(arguments: Sequence[str]) -> int:
         write_summary(options.out, context, rows)
         page = _write_page(options.out)
     except KeyboardInterrupt as interrupt:
-        say(f"\n{str(interrupt) or 'interrupted'}; finished cells are in {options.out}: the same command resumes")
+        if not isinstance(interrupt, SystemExit):  # an interrupted study has said it
+            say(f"\n{str(interrupt) or 'interrupted'}; finished cells are in {options.out}: the same command resumes")
         return interrupt_status(interrupt)
     except (OSError, MissingDependencyError) as error:  # a damaged database, an unreachable scheduler, a full disk
         complain(PROG, "error", str(error))

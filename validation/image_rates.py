@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
-from lmctheory.rates import bootstrap_log_means
+from lmctheory.bootstrap import bootstrap_log_means
 from validation.claim import Verdict
 from validation.claims import rate
 

@@ -8,12 +8,12 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 import lmctheory as lmc
-from lmctheory.cli import align, barrier, certificate, rate, sharpness, train
+from lmctheory.cli import align, barrier, certificate, check, export, new_claim, rate, sharpness, train
 from lmctheory.cli.options import Parser
 from lmctheory.cli.output import plain, warnings_in_one_line
 from lmctheory.cli.process import complain, guarded
 
-COMMANDS = (barrier, train, align, sharpness, certificate, rate)
+COMMANDS = (barrier, train, align, sharpness, certificate, rate, check, new_claim, export)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: Namespace, prog: str) -> int:
     with warnings_in_one_line(prog) as messages:
         report = options.run(options)
+    if isinstance(report, int):  # it has printed as it went
+        return report
     if options.json:
         given = {key: value for key, value in vars(options).items() if key not in ("command", "json", "run")}
         envelope = {"command": options.command, "version": lmc.__version__, "arguments": given}

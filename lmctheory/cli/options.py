@@ -55,7 +55,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def command(
-    commands: Any, run: Callable[[argparse.Namespace], Report], description: str, examples: str
+    commands: Any, run: Callable[[argparse.Namespace], Report | int], description: str, examples: str
 ) -> argparse.ArgumentParser:
     """Add a subcommand with the name of the function that it runs."""
     sub: argparse.ArgumentParser = commands.add_parser(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, redirect_stdout
+from typing import IO, Any
 
 from lmctheory._progress import say
 from lmctheory.cli.process import FAILED, OK, complain
@@ -48,6 +49,27 @@ def warnings_in_one_line(prog: str) -> Iterator[list[str]]:
         warnings.simplefilter("always", ConvergenceWarning)
         warnings.showwarning = show
         yield messages
+
+
+@contextmanager
+def standard_output_alone() -> Iterator[IO[str]]:
+    """Yield standard output for the caller alone: what others print, in this process or its children, goes to standard error."""
+    out = sys.stdout
+    out.flush()
+    try:
+        number, error = out.fileno(), sys.stderr.fileno()
+    except (OSError, ValueError, AttributeError):  # replaced by something that is no file
+        with redirect_stdout(sys.stderr):
+            yield out
+        return
+    kept = os.dup(number)
+    os.dup2(error, number)
+    try:
+        with open(kept, "w", encoding="utf-8", closefd=False) as alone, redirect_stdout(sys.stderr):
+            yield alone
+    finally:
+        os.dup2(kept, number)
+        os.close(kept)
 
 
 def show_trained(done: int, total: int) -> None:

@@ -67,6 +67,8 @@ def guarded(prog: str) -> Iterator[Outcome]:
 
 def interrupt_status(error: KeyboardInterrupt) -> int:
     """Return the exit status of a process that a signal has interrupted."""
+    if isinstance(error, SystemExit) and isinstance(error.code, int):  # an interrupted study
+        return error.code
     return 128 + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
 
 

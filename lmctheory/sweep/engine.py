@@ -24,12 +24,13 @@ from lmctheory.sweep.keys import as_words, difference
 from lmctheory.sweep.packing import pack
 from lmctheory.sweep.store import Lease, LostArraysError, Store
 from lmctheory.sweep.study import Study
+from lmctheory.sweep.tables import short, to_frame
 
 POLL_SECONDS = 0.5  # between looks at cells that another process computes
 MAX_DEATHS = 3  # of workers that run one cell alone, after which the cell counts as failed
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StudyResult:
     """What a study found.
 
@@ -62,6 +63,20 @@ class StudyResult:
                 f"name must be in every record, got {name!r}; record {missing[0]} has {list(self.records[missing[0]])}"
             )
         return np.asarray([record[name] for record in self.records])
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame with one row a finished cell; arrays are entries.
+
+        Raises
+        ------
+        MissingDependencyError
+            If pandas is not installed.
+        """
+        return to_frame(self.records)
+
+    def __repr__(self) -> str:
+        counts = f"computed={self.computed}, reused={self.reused}, failures={len(self.failures)}"
+        return f"StudyResult({short(self.records)}; {counts})"
 
 
 def run_study(

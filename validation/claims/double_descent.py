@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lmctheory.rates import bootstrap_log_means
+from lmctheory.bootstrap import bootstrap_log_means
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
 from validation.experiments import Ensemble, gd_ensembles
 

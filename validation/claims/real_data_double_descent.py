@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lmctheory.rates import bootstrap_log_means
+from lmctheory.bootstrap import bootstrap_log_means
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
 from validation.image_rates import LEVEL, all_of, any_of
 from validation.images import SPLITS, ImageEnsemble, describe_images, image_ensembles, image_set, shuffled_sweep, two_layer_sweep

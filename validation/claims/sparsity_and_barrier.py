@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import lmctheory as lmc
-from lmctheory.rates import bootstrap_log_means
+from lmctheory.bootstrap import bootstrap_log_means
 from validation.blocks import joined, joined_pairs, sweep_in_blocks
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
 from validation.claims.rate import fit_record

@@ -13,7 +13,7 @@ from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
-from lmctheory.rates import LogMeanBootstrap, bootstrap_log_means
+from lmctheory.bootstrap import LogMeanBootstrap, bootstrap_log_means
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
 from validation.minima_pairs import all_pairs
 

@@ -14,11 +14,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from lmctheory._files import atomic_file
+from lmctheory.claims.mathematics import typeset
+from lmctheory.claims.page import TEMPLATES
 from lmctheory.errors import InvalidInputError
 from paper_figures import figures_of
 from paper_figures.files import caption, command, inline_svg
 from validation.claim import Measurement, Verdict
-from validation.report.mathematics import typeset
 from validation.report.results import RESULTS, Saved, read_results
 from validation.sources import cited
 
@@ -135,7 +136,7 @@ def _common(provenances: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader([Path(__file__).parent, TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

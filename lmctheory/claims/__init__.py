@@ -1,0 +1,33 @@
+"""Claims: statements that numbers can support or refute, with the rules that decide and the controls that show they can."""
+
+from lmctheory.claims.claim import Claim as Claim
+from lmctheory.claims.context import Context as Context
+from lmctheory.claims.context import FailedCellsError as FailedCellsError
+from lmctheory.claims.data import Measured as Measured
+from lmctheory.claims.data import Record as Record
+from lmctheory.claims.data import Sample as Sample
+from lmctheory.claims.interval import Interval as Interval
+from lmctheory.claims.interval import at_least as at_least
+from lmctheory.claims.interval import at_most as at_most
+from lmctheory.claims.interval import simultaneous as simultaneous
+from lmctheory.claims.judging import Control as Control
+from lmctheory.claims.judging import Judgement as Judgement
+from lmctheory.claims.judging import judge as judge
+from lmctheory.claims.rules import Rule as Rule
+from lmctheory.claims.rules import agrees_with as agrees_with
+from lmctheory.claims.rules import all_of as all_of
+from lmctheory.claims.rules import bounded_by as bounded_by
+from lmctheory.claims.rules import change_point_at as change_point_at
+from lmctheory.claims.rules import distributed_as as distributed_as
+from lmctheory.claims.rules import falls_as as falls_as
+from lmctheory.claims.rules import ordered as ordered
+from lmctheory.claims.rules import share_above as share_above
+from lmctheory.claims.rules import share_below as share_below
+from lmctheory.claims.rules import vanishes as vanishes
+from lmctheory.claims.statistics import mean_interval as mean_interval
+from lmctheory.claims.statistics import rank_interval as rank_interval
+from lmctheory.claims.statistics import share_interval as share_interval
+from lmctheory.claims.verdict import Condition as Condition
+from lmctheory.claims.verdict import Conditions as Conditions
+from lmctheory.claims.verdict import Measurement as Measurement
+from lmctheory.claims.verdict import Verdict as Verdict
