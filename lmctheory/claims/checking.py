@@ -54,6 +54,8 @@ def check(claim: Claim, context: Context, file: Path | None = None) -> Checked:
     except FailedCellsError as failure:
         error = str(failure)
         details = "\n\n".join(f"{cell}\n{trace.strip()}" for cell, trace in failure.failures)
+    except KeyboardInterrupt:  # an interrupted study is a SystemExit too
+        raise
     except (Exception, SystemExit) as failure:  # of the claim's own functions
         if isinstance(failure, LmcError) and not isinstance(failure, InvalidInputError):
             raise

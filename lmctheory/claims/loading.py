@@ -63,6 +63,8 @@ def run_file(path: Path) -> ModuleType:
         sys.path.insert(0, folder)
     try:
         exec(code, vars(module))
+    except KeyboardInterrupt:
+        raise
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise InvalidInputError(f"{path}{_line(error, module.__file__)}: {describe_error(error)}") from error
