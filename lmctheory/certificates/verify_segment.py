@@ -20,19 +20,11 @@ Products: TypeAlias = tuple[list[list[arb]], list[list[arb]], list[list[arb]]]
 
 PRECISION = 576  # bits; makes Gram determinants of products of three floats exact, so that collinear neurons are seen
 CELLS_EACH, CELLS_MORE = 3, 64  # the checker may divide the stated cells into so many on average, and so many more in all
-TINY = Fraction(1, 2**16)  # part of its terms: an excess below that is enclosed by polynomials too
 
 
 def max_cells(theorem: BarrierTheorem) -> int:
     """Return a bound of the number of cells on which the excess is enclosed."""
     return CELLS_EACH * (len(theorem.cells) - 1) + CELLS_MORE
-
-
-def is_tiny(theorem: BarrierTheorem) -> bool:
-    """Whether the upper end is a tiny part of ``sum_i a_i^2 |w_i|^2`` over both networks, so that polynomials are needed."""
-    nets = (theorem.net_a, theorem.net_b)
-    size = sum(a * a * sum(x * x for x in row) for net in nets for row, a in zip(net.W, net.a, strict=True))
-    return theorem.height.upper <= TINY * size
 
 
 def check_barrier(theorem: BarrierTheorem) -> None:
@@ -45,11 +37,11 @@ def check_barrier(theorem: BarrierTheorem) -> None:
         lower, upper = theorem.height.lower, ball(theorem.height.upper)
         require(lower == 0 or segment.excess(theorem.position) >= ball(lower), "the lower end is not reached at the position")
         waiting = list(pairwise(theorem.cells))[::-1]
-        left_to_try, tiny = max_cells(theorem), is_tiny(theorem)
+        left_to_try = max_cells(theorem)
         while waiting:
             left, right = waiting.pop()
             left_to_try -= 1
-            if segment.is_below(left, right, upper, tiny):
+            if segment.is_below(left, right, upper):
                 continue
             # An upper end above the maximum is confirmed on cells that are narrow enough, because enclosures on a cell of width h
             # exceed the truth by O(h^2), O(h) where a neuron passes the origin.
@@ -108,9 +100,9 @@ class Segment:
         """Return the excess over the chord at t."""
         return self._excess(t, t)[0]
 
-    def is_below(self, left: Fraction, right: Fraction, upper: arb, tiny: bool = True) -> bool:
-        """Whether the excess is proved to be at most `upper` from left to right; polynomials are tried if it is tiny."""
-        ways = (self._excess, self._polynomials) if tiny else (self._excess,)
+    def is_below(self, left: Fraction, right: Fraction, upper: arb) -> bool:
+        """Whether the excess is proved to be at most `upper` from left to right; polynomials take longer and come second."""
+        ways = (self._excess, self._polynomials)
         return any(self._is_below(enclose(left, right), left, right, upper) for enclose in ways)
 
     def _is_below(self, enclosures: Triple, left: Fraction, right: Fraction, upper: arb) -> bool:
