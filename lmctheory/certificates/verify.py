@@ -28,7 +28,7 @@ from lmctheory.certificates.verify_theorems import (
     ModuloTheorem,
     theorem_of,
 )
-from lmctheory.certificates.verify_values import check_gradient, check_hessian, check_loss
+from lmctheory.certificates.verify_values import bits_of, check_gradient, check_hessian, check_loss
 from lmctheory.errors import CertificateError, InvalidInputError
 
 FORMAT, VERSION = "lmctheory certificate", 1
@@ -135,7 +135,7 @@ def check_seconds(theorem: AnyTheorem) -> float:
     n = m + theorem.teacher.width
     if isinstance(theorem, LocalMinimumTheorem):
         return 4 * (m * n * d * d * PRODUCT * 8 + (m * d) ** 3 * PRODUCT + n * n * KERNEL)
-    slower = max(1.0, theorem.precision / 512) ** 1.6
+    slower = max(1.0, bits_of(theorem) / 512) ** 1.6
     products = {LossTheorem: 4 * d, GradientTheorem: 32 * d, HessianTheorem: 32 * d * d}[type(theorem)]
     pairs = n * n if isinstance(theorem, LossTheorem) else m * n
     return slower * pairs * (KERNEL + products * PRODUCT)
