@@ -195,7 +195,7 @@ class Segment:
         elif i < 0:
             supplement = (area / -i).atan()
         else:
-            supplement = arb.pi() / 2 + ((i / area).atan() if area > 0 else arb(0, 2))
+            supplement = arb.pi() / 2 + ((i / area).atan() if area > 0 else arb(0, 1) * arb.pi() / 2)
         first, second = supplement * inner_slope[k][j], supplement * inner_bend[k][j]
         growth, turning = arb(0), arb(0)
         rates = []
