@@ -28,6 +28,4 @@ def declare(commands: Any) -> None:
         "The exit status is 0 if the certificate is proved, and 2 if it is refused or cannot be read. Needs python-flint.",
     )
     sub.add_argument("file", metavar="FILE", help="written by Certificate.save; it may come from anybody")
-    sub.add_argument(
-        "--limit", type=float, metavar="SECONDS", help="refuse what may take longer to check (default: six hours)"
-    )
+    sub.add_argument("--limit", type=float, metavar="SECONDS", help="refuse what may take longer to check (default: six hours)")
