@@ -34,7 +34,7 @@ from lmctheory.errors import CertificateError, InvalidInputError
 FORMAT, VERSION = "lmctheory certificate", 1
 LIMIT = 6 * 3600.0  # seconds; a bound, which honest certificates of barriers stay below by a factor of 10 and more
 KERNEL, JET, POLYNOMIAL = 3e-5, 2e-5, 1.5e-4  # seconds: a kernel, one with derivatives, one as a polynomial,
-PRODUCT, SUM = 5e-7, 4e-9  # a product of balls, an addition of short integers
+PRODUCT, EXACT, SUM = 5e-7, 4e-6, 4e-9  # a product of balls, a few operations on a fraction, an addition of short integers
 
 
 class HasDocument(Protocol):
@@ -126,9 +126,9 @@ def check_seconds(theorem: AnyTheorem) -> float:
         n, d = theorem.net_a.width + theorem.teacher.width, theorem.net_a.input_dim
         return max_cells(theorem) * n * n * (3 * (JET + d * PRODUCT) + POLYNOMIAL)
     if isinstance(theorem, ModuloTheorem):
-        m = theorem.best.net_a.width
-        mixed = m * m + theorem.best.teacher.width
-        costs = mixed * mixed * (KERNEL + 2 * theorem.best.net_a.input_dim * PRODUCT)
+        m, M, d = theorem.best.net_a.width, theorem.best.teacher.width, theorem.best.teacher.input_dim
+        mixed = m * m + M
+        costs = mixed * mixed * (KERNEL + 2 * d * PRODUCT) + (mixed + 2 * (m + M)) * d * EXACT
         sums = math.factorial(m) * m * m * SUM
         return check_seconds(theorem.best) + len(theorem.positions) * (costs + sums)
     m, d = theorem.net.width, theorem.net.input_dim
@@ -138,7 +138,7 @@ def check_seconds(theorem: AnyTheorem) -> float:
     slower = max(1.0, bits_of(theorem) / 512) ** 1.6
     products = {LossTheorem: 4 * d, GradientTheorem: 32 * d, HessianTheorem: 32 * d * d}[type(theorem)]
     pairs = n * n if isinstance(theorem, LossTheorem) else m * n
-    return slower * pairs * (KERNEL + products * PRODUCT)
+    return slower * pairs * (KERNEL + products * PRODUCT) + n * d * EXACT
 
 
 CHECKS: dict[type[AnyTheorem], Callable[[Any], None]] = {
