@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import lmctheory as lmc
 from lmctheory.certificates import outward, verify
+from lmctheory.certificates.permutations import ModuloCertificate
 from lmctheory.certificates.verify_balls import ball, ball_between, floor_of, lies_between, root
 from lmctheory.certificates.verify_permutations import permutations_in_groups
 from lmctheory.certificates.verify_taylor import MovingPair, kernel_polynomial
@@ -236,3 +237,61 @@ def test_arrays_of_permutations_hold_every_permutation_once():
         rows = np.concatenate(list(permutations_in_groups(m)))
         assert len(np.unique(rows, axis=0)) == len(rows) == np.prod(np.arange(1, m + 1))
         assert (np.sort(rows, axis=1) == np.arange(m)).all()
+
+
+def net(W, a):
+    return lmc.TwoLayerNet(np.array(W, dtype=float), np.array(a, dtype=float))
+
+
+@pytest.mark.parametrize(("width", "positions"), [(21, 0), (50, 0), (50, 1), (1, 257)])
+def test_more_permutations_or_positions_than_the_search_could_have_tried_are_refused(width, positions):
+    a = net([[1.0]] * width, [1.0] * width)
+    best = lmc.certify_barrier(a, a, a)
+    claimed = ModuloCertificate(best, best.height, np.full(positions, 0.5), 1e-6, True)
+    with pytest.raises(CertificateError, match=r"more than 20 neurons|at most 256 positions"):
+        lmc.verify_certificate(claimed, limit=float("inf"))
+
+
+e1, e2, skew = [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], np.array([0.6, -0.5, 0.8])
+SEGMENTS = {
+    "neurons of the teacher that nearly cancel": (
+        net([e1, e2], [1, 1]), net([e2, e1], [1, 1]), net([e1, e2, skew, skew + np.array([1e-6, 2e-6, 0])], [1, 1, 1e6, -1e6])
+    ),
+    "multiples that move and cancel": (
+        net([[-1], [-2], [0]], [2, -1, -1]), net([[1], [2], [0]], [2, -1, -1]), net([[0]], [-1])
+    ),
+    "a height that is a fraction": (net([[2], [1]], [0, 1]), net([[1], [2]], [1, 0]), net([[2], [-1]], [-1, -2])),
+    "a neuron that all but vanishes at the end": (
+        net([[1, -2.0**-500, -2.0**-500], [-8, -2.0**-200, 1]], [-2.0**100, -2.0**-30]),
+        net([[-2.0**-500, 2.0**-500, 2.0**-500], [8, -1, -0.5]], [-2.0**100, -1]),
+        net([[2.0**100, -2.0**-200, 2.0**100]], [1]),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEGMENTS)
+def test_barriers_at_the_edge_of_what_enclosures_show_are_confirmed(name):
+    found = lmc.certify_barrier(*SEGMENTS[name])
+    assert lmc.verify_certificate(found) == found.statement
+
+
+@pytest.mark.parametrize("digits", [20, 100, 2400])
+@pytest.mark.parametrize(
+    ("student", "teacher"),
+    [(net([[0, -2]], [-2]), net([[0, 0]], [-1])), (net([[1], [-2], [0]], [0, -1, 1]), net([[1], [-2], [0]], [1, 0, 2])),
+     (net([[1, 1]], [0]), net([[-3, -3]], [1])), (net([[1, 1], [0, 1.5]], [-1, -1]), net([[-0.1, -0.1], [0, 1]], [-1, 1]))],
+)  # fmt: skip
+def test_values_that_are_fractions_are_confirmed_to_any_number_of_digits(student, teacher, digits):
+    for certify in (lmc.certify_loss, lmc.certify_gradient, lmc.certify_hessian):
+        found = certify(student, teacher, digits=digits)
+        assert lmc.verify_certificate(found) == found.statement
+
+
+@pytest.mark.parametrize(
+    ("W", "others", "outputs"),
+    [([[1, 1, 1]], [[-1, -1, -1]], [1, 1]), ([[3, 4]], [[-3, -4]], [1, 1]), ([[3]], [[-1]], [1, 1]),
+     ([[0.86, -0.064], [-1.22, -0.053]], [[-0.43, 0.032]], [1, 1, 0.01]), ([[1, 0], [0, 1]], [[-1, -1]], [1, 1, 1e-3])],
+)  # fmt: skip
+def test_local_minima_among_neurons_on_one_line_are_confirmed(W, others, outputs):
+    found = lmc.certify_local_minimum(net(W, [1.0] * len(W)), net([*W, *others], outputs))
+    assert lmc.verify_certificate(found) == found.statement

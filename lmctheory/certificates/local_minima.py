@@ -32,6 +32,7 @@ FLAT = 1e-10  # share of the largest eigenvalue below which one counts as zero, 
 TRIAL_RADIUS = 2.0**-24  # where the growth of the Hessian's variation with the box is measured
 SHARE = 0.25  # of the smallest eigenvalue, by which the Hessian may vary on the box
 STATED = 0.5  # of the smallest eigenvalue are stated as curvature, so that wider enclosures than these can confirm it
+ROOM = arb(2) ** -64  # part of the growth of gradient and loss on the box; bounds leave it to those who check them
 SMALL = 2.0**-6  # of the shortest neuron is the half-diagonal of a box at most
 ATTEMPTS = 4
 BOUNDS = ("radius", "distance", "curvature", "moved")
@@ -201,8 +202,9 @@ def _prove(
             f"the critical point that Newton's iteration finds differs by {moved:.1e} from the given weights, too far for one "
             f"box: it is proved to be the only one up to {radius:.1e}"
         )
-    size = root(total(entry * entry for entry in gradient))
-    value = loss_enclosure(rows, a, V, b)
+    growth = arb(curvature) * arb(radius)  # at least, of the gradient on the way to the boundary
+    size = root(total(entry * entry for entry in gradient)) + ROOM * growth
+    value = loss_enclosure(rows, a, V, b) + arb(0, ROOM * growth * arb(radius))
     lowest = (value - size * size / (2 * arb(curvature))).lower()
     if not lowest > 0:
         raise NotCertifiedError(f"the loss is not proved positive: its lower bound is {float(lowest):.1e}")

@@ -21,6 +21,7 @@ from lmctheory.certificates.barriers import RTOL, BarrierCertificate, prove_barr
 from lmctheory.certificates.certificate import Certificate, Enclosure, dyadic, enclosure_of, enclosure_text
 from lmctheory.certificates.enclosures import Stack, loss_enclosure
 from lmctheory.certificates.verify_permutations import permutations_in_groups
+from lmctheory.certificates.verify_theorems import MAX_POSITIONS
 from lmctheory.errors import ConvergenceWarning, InvalidInputError
 from lmctheory.networks import TwoLayerNet, same_architecture
 from lmctheory.objectives import PopulationLoss
@@ -96,7 +97,7 @@ def certify_barrier_modulo_permutation(
     rtol : float
         Positive: width of the interval, as a part of its upper end.
     max_positions : int
-        At least 1: positions to try.
+        At least 1: positions to try; more than 256 count as 256, the most that a certificate may have.
 
     Returns
     -------
@@ -136,7 +137,7 @@ def certify_barrier_modulo_permutation(
             f"net_a must have at most {MAX_WIDTH} neurons for all permutations to be tried, got {net_a.width}"
         )
     rtol = _checks.real("rtol", rtol, positive=True)
-    max_positions = _checks.integer("max_positions", max_positions, 1)
+    max_positions = min(_checks.integer("max_positions", max_positions, 1), MAX_POSITIONS)
 
     def prove(permutation: IntArray) -> BarrierCertificate:
         return prove_barrier(net_a, net_b, teacher, permutation, min(RTOL, rtol / 4), CELLS)

@@ -40,6 +40,7 @@ from lmctheory.objectives import PopulationLoss
 FIRST_PRECISION, MAX_PRECISION = 128, 8192  # bits
 DIGITS = 30
 ROOM = 2**20  # by which the radii that are stated exceed those computed, so that any correct computation can confirm them
+FINER = 2**64  # by which midpoints are finer than radii
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,7 +316,9 @@ def _refine(
             )
             break
         precision *= 2
-    return np.array([[Enclosure(entry.midpoint, stated) for entry in row] for row in found], dtype=object), reached, precision
+    grid = stated / FINER if stated else Fraction(1)  # midpoints on it are as short as their radius permits
+    rounded = [[Enclosure(round(entry.midpoint / grid) * grid, stated) for entry in row] for row in found]
+    return np.array(rounded, dtype=object), reached, precision
 
 
 def _digits(size: Fraction, radius: Fraction) -> int:

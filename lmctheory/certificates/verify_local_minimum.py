@@ -10,7 +10,9 @@ With unit vectors ``^``, p the angle between u and v and n the unit vector ortho
     K(u, v) = |u||v| (sin p + (pi - p) cos p) / (2 pi)
     dK/du = (|v| sin p u^ + (pi - p) v) / (2 pi)
     d^2 K / du du' = |v| sin p / (2 pi |u|) (I - u^ u^' + n n')
-    d^2 K / du dv' = ((pi - p) I + (u^ v^' + v^ u^' - cos p (u^ u^' + v^ v^')) / sin p) / (2 pi)
+    d^2 K / du dv' = ((pi - p) I + sin p (e e' - f f')) / (2 pi)
+
+where e and f are unit vectors along ``u^ + v^`` and ``v^ - u^``, whose norms are ``2 cos(p/2)`` and ``2 sin(p/2)``.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ def _derivatives(X: Balls, c: Balls, m: int) -> tuple[arb, Balls, Balls]:
     n, d = X.shape
     norms = np.array([arb(square).sqrt() for square in (X * X).sum(axis=1)])
     U = X / norms[:, None]
-    cosines, eye, zero = U @ U.T, np.eye(d, dtype=int), np.full((d, d), arb(0))
+    cosines, eye = U @ U.T, np.eye(d, dtype=int)
     loss = sum(c * c * norms * norms) / 2
     gradient = (c * c)[:m, None] * X[:m]
     hessian = np.full((m, d, m, d), arb(0))
@@ -70,21 +72,28 @@ def _derivatives(X: Balls, c: Balls, m: int) -> tuple[arb, Balls, Balls]:
             if j == i:
                 continue
             cosine, weight = cosines[i, j], c[i] * c[j] / arb.pi()
-            sine = root((1 - cosine) * (1 + cosine))
-            supplement = arb.pi() - arb.atan2(sine, cosine) if cosine > 0 else arb.atan2(sine, -cosine)
+            plus, minus = U[i] + U[j], U[j] - U[i]
+            P, Q = root(sum(plus * plus)), root(sum(minus * minus))  # 2 cos(p/2) and 2 sin(p/2)
+            sine, supplement = P * Q / 2, 2 * arb.atan2(P, Q)
             loss += weight * norms[i] * norms[j] * (sine + supplement * cosine) / 2
             if i >= m:
                 continue
             gradient[i] += weight * (norms[j] * sine * U[i] + supplement * X[j])
-            uu, vv, uv = np.outer(U[i], U[i]), np.outer(U[j], U[j]), np.outer(U[i], U[j])
-            normal = (U[j] - cosine * U[i]) / sine if sine > 0 else np.full(d, arb(0, 1))
-            hessian[i, :, i, :] += weight * norms[j] * sine / norms[i] * (eye - uu + np.outer(normal, normal))
+            e, f = _unit(plus, P), _unit(minus, Q)
+            normal = (Q * e + P * f) / 2
+            curving = eye - np.outer(U[i], U[i]) + np.outer(normal, normal)
+            hessian[i, :, i, :] += weight * norms[j] * sine / norms[i] * curving
             if j < m:
-                bend = (uv + uv.T - cosine * (uu + vv)) / sine if sine > 0 else zero + arb(0, sine.upper())
-                hessian[i, :, j, :] += weight * (supplement * eye + bend)
+                hessian[i, :, j, :] += weight * (supplement * eye + sine * (np.outer(e, e) - np.outer(f, f)))
     for i in range(m):
         hessian[i, :, i, :] += c[i] * c[i] * eye
     return loss, gradient, hessian.reshape(m * d, m * d)
+
+
+def _unit(vector: Balls, norm: arb) -> Balls:
+    """Return the unit vector along `vector`; no entry of one exceeds 1, whatever is known of it."""
+    one = arb(0, 1)
+    return np.array([(x / norm).intersection(one) if norm > 0 else one for x in vector])
 
 
 def _smallest_eigenvalue(hessian: Balls) -> arb:
@@ -95,7 +104,7 @@ def _smallest_eigenvalue(hessian: Balls) -> arb:
     S = np.vectorize(lambda entry: float(entry.mid()), otypes=[float])(hessian)
     if not np.isfinite(S).all():
         return arb.neg_inf()
-    S = (S + S.T) / 2
+    S = S / 2 + S.T / 2
     Q = arb_mat(np.vectorize(arb, otypes=[object])(np.linalg.eigh(S)[1]).tolist())
     exact = np.vectorize(arb, otypes=[object])(S)
     discs = np.array((Q.transpose() * arb_mat(exact.tolist()) * Q).tolist())

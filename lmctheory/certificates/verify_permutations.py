@@ -83,8 +83,7 @@ class PositionBound:
             {key: floor_of(x, bits) for key, x in quadratic.items()},
         )
         # Rounding down once more leaves sums of short integers below those of long ones. Their absolute values are below
-        # 2^SHORT_BITS: there are at most 2^20 terms, each of which adds less than 1.
-        require(m <= 2**10, "networks are too wide for all permutations")
+        # 2^SHORT_BITS: there are at most MAX_PERMUTED^2 terms, each of which adds less than 1.
         self.constant = self.long[0] >> LONG_BITS
         self.linear = np.array([x >> LONG_BITS for x in self.long[1]], dtype=np.int64)
         self.quadratic = np.zeros((m * m, m * m), dtype=np.int64)

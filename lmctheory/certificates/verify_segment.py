@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -20,19 +21,11 @@ Products: TypeAlias = tuple[list[list[arb]], list[list[arb]], list[list[arb]]]
 
 PRECISION = 576  # bits; makes Gram determinants of products of three floats exact, so that collinear neurons are seen
 CELLS_EACH, CELLS_MORE = 3, 64  # the checker may divide the stated cells into so many on average, and so many more in all
-TINY = Fraction(1, 2**16)  # part of its terms: an excess below that is enclosed by polynomials too
 
 
 def max_cells(theorem: BarrierTheorem) -> int:
     """Return a bound of the number of cells on which the excess is enclosed."""
     return CELLS_EACH * (len(theorem.cells) - 1) + CELLS_MORE
-
-
-def is_tiny(theorem: BarrierTheorem) -> bool:
-    """Whether the upper end is a tiny part of ``sum_i a_i^2 |w_i|^2`` over both networks, so that polynomials are needed."""
-    nets = (theorem.net_a, theorem.net_b)
-    size = sum(a * a * sum(x * x for x in row) for net in nets for row, a in zip(net.W, net.a, strict=True))
-    return theorem.height.upper <= TINY * size
 
 
 def check_barrier(theorem: BarrierTheorem) -> None:
@@ -45,11 +38,11 @@ def check_barrier(theorem: BarrierTheorem) -> None:
         lower, upper = theorem.height.lower, ball(theorem.height.upper)
         require(lower == 0 or segment.excess(theorem.position) >= ball(lower), "the lower end is not reached at the position")
         waiting = list(pairwise(theorem.cells))[::-1]
-        left_to_try, tiny = max_cells(theorem), is_tiny(theorem)
+        left_to_try = max_cells(theorem)
         while waiting:
             left, right = waiting.pop()
             left_to_try -= 1
-            if segment.is_below(left, right, upper, tiny):
+            if segment.is_below(left, right, upper):
                 continue
             # An upper end above the maximum is confirmed on cells that are narrow enough, because enclosures on a cell of width h
             # exceed the truth by O(h^2), O(h) where a neuron passes the origin.
@@ -59,42 +52,34 @@ def check_barrier(theorem: BarrierTheorem) -> None:
 
 
 class Segment:
-    """``f_t - f* = sum_k c_k(t) relu((u_k + t v_k) . x)`` on a segment, with neurons that share their direction added up."""
+    """``f_t - f* = sum_k c_k(t) relu((u_k + t v_k) . x)`` on a segment; neurons that are multiples of one all the way add up.
+
+    Weights become vectors of integers, and lengths go to the output weights, so that no number is divided or rounded.
+    """
 
     def __init__(self, net_a: Network, net_b: Network, teacher: Network) -> None:
-        rays: dict[tuple[Fraction, ...], int] = {}  # where to find neurons that keep this direction
-        weights: list[tuple[Sequence[Fraction], Sequence[Fraction]]] = []  # where they start, and their motion
-        outputs: list[list[Fraction]] = []
+        paths: dict[tuple[int, ...], list[Fraction]] = {}  # output weights by the ends of the neuron, one after the other
 
-        def put_on_ray(w: Sequence[Fraction], output: Sequence[Fraction]) -> None:
-            """Add a neuron ``output(t) relu(w . x)``, exactly: as a multiple of the first one on its ray."""
-            longest = max(map(abs, w))
-            k = rays.setdefault(tuple(x / longest for x in w), len(weights))
-            if k == len(weights):
-                weights.append((w, [Fraction(0)] * len(w)))
-                outputs.append([Fraction(0)] * 3)
-            ratio = longest / max(map(abs, weights[k][0]))
-            outputs[k] = [x + ratio * y for x, y in zip(outputs[k], output, strict=True)]
+        def put(path: tuple[int, ...], output: list[Fraction]) -> None:
+            paths[path] = [x + y for x, y in zip(paths.get(path, [Fraction(0)] * 3), output, strict=True)]
 
         for u, a, v, b in zip(net_a.W, net_a.a, net_b.W, net_b.a, strict=True):
-            long_u, long_v = max(map(abs, u)), max(map(abs, v))
-            if any(x * long_v != y * long_u for x, y in zip(u, v, strict=True)):
-                weights.append((u, [y - x for x, y in zip(u, v, strict=True)]))
-                outputs.append([a, b - a, Fraction(0)])
-            elif long_u + long_v > 0:  # both on one ray, or one of them zero
-                start, growth = long_u / (long_u + long_v), (long_v - long_u) / (long_u + long_v)
-                both = [x + y for x, y in zip(u, v, strict=True)]
-                put_on_ray(both, [a * start, a * growth + (b - a) * start, (b - a) * growth])
+            (ray_u, r), (ray_v, s) = _on_ray(u), _on_ray(v)
+            if ray_u == ray_v or not r or not s:  # both on one ray, or one of them zero
+                put(2 * (ray_u if r else ray_v), [a * r, a * (s - r) + (b - a) * r, (b - a) * (s - r)])
+            else:
+                path, length = _on_ray([*u, *v])
+                put(path, [a * length, (b - a) * length, Fraction(0)])
         for v, b in zip(teacher.W, teacher.a, strict=True):
-            if any(v):
-                put_on_ray(v, [-b, Fraction(0), Fraction(0)])
-        kept = [k for k, output in enumerate(outputs) if any(output)]
-        self._moves = [any(weights[k][1]) for k in kept]
-        self.is_affine = not any(self._moves) and all(outputs[k][2] == 0 for k in kept)
-        self._c = [[ball(x) for x in outputs[k]] for k in kept]
+            ray, length = _on_ray(v)
+            put(2 * ray, [-b * length, Fraction(0), Fraction(0)])
+        kept, d = {path: output for path, output in paths.items() if any(output)}, teacher.input_dim
+        starts, motions = [path[:d] for path in kept], [[y - x for x, y in zip(path[:d], path[d:], strict=True)] for path in kept]
+        self._moves = [any(motion) for motion in motions]
+        self.is_affine = not any(self._moves) and all(output[2] == 0 for output in kept.values())
+        self._c = [[ball(x) for x in output] for output in kept.values()]
         self._u, self._v = (
-            arb_mat([[ball(x) for x in weights[k][end]] for k in kept]) if kept else arb_mat(0, teacher.input_dim)
-            for end in (0, 1)
+            arb_mat([[ball(Fraction(x)) for x in row] for row in rows]) if kept else arb_mat(0, d) for rows in (starts, motions)
         )
         self._still: dict[tuple[int, int], arb] = {}
         squares, mixed, speeds = self._u * self._u.transpose(), self._u * self._v.transpose(), self._v * self._v.transpose()
@@ -108,9 +93,9 @@ class Segment:
         """Return the excess over the chord at t."""
         return self._excess(t, t)[0]
 
-    def is_below(self, left: Fraction, right: Fraction, upper: arb, tiny: bool = True) -> bool:
-        """Whether the excess is proved to be at most `upper` from left to right; polynomials are tried if it is tiny."""
-        ways = (self._excess, self._polynomials) if tiny else (self._excess,)
+    def is_below(self, left: Fraction, right: Fraction, upper: arb) -> bool:
+        """Whether the excess is proved to be at most `upper` from left to right; polynomials take longer and come second."""
+        ways = (self._excess, self._polynomials)
         return any(self._is_below(enclose(left, right), left, right, upper) for enclose in ways)
 
     def _is_below(self, enclosures: Triple, left: Fraction, right: Fraction, upper: arb) -> bool:
@@ -210,7 +195,7 @@ class Segment:
         elif i < 0:
             supplement = (area / -i).atan()
         else:
-            supplement = arb.pi() / 2 + ((i / area).atan() if area > 0 else arb(0, 2))
+            supplement = arb.pi() / 2 + ((i / area).atan() if area > 0 else arb(0, 1) * arb.pi() / 2)
         first, second = supplement * inner_slope[k][j], supplement * inner_bend[k][j]
         growth, turning = arb(0), arb(0)
         rates = []
@@ -235,6 +220,14 @@ class Segment:
                 turned = exact.intersection(turned) if exact.overlaps(turned) else turned
             second += turned + area * rates[0] * rates[1] / 2
         return (area + supplement * i) / (2 * arb.pi()), first / (2 * arb.pi()), second / (2 * arb.pi())
+
+
+def _on_ray(values: Sequence[Fraction]) -> tuple[tuple[int, ...], Fraction]:
+    """Return the shortest vector of integers on the ray of `values`, and how many times it is to be taken: 0 times for zero."""
+    common = math.lcm(*(x.denominator for x in values))
+    integers = [x.numerator * (common // x.denominator) for x in values]
+    divisor = math.gcd(*integers)
+    return tuple(x // max(divisor, 1) for x in integers), Fraction(divisor, common)
 
 
 def _local(products: Products, k: int, j: int) -> arb_poly:

@@ -33,6 +33,8 @@ Matrix: TypeAlias = Sequence[Vector]
 MAX_PRECISION = 2**15  # bits
 MAX_SEGMENT_PRECISION = 512
 MAX_RELATIVE_DIGITS = 4000
+MAX_PERMUTED = 20  # neurons; the search permutes at most 10
+MAX_POSITIONS = 256  # each holds costs in memory; one suffices nearly always
 _TIGHT = "is_tight must say whether the interval is as narrow as asked for"
 
 
@@ -231,6 +233,8 @@ class ModuloTheorem:
     is_tight: bool
 
     def __post_init__(self) -> None:
+        require(self.best.net_a.width <= MAX_PERMUTED, f"networks of more than {MAX_PERMUTED} neurons have too many permutations")
+        require(len(self.positions) <= MAX_POSITIONS, f"there may be at most {MAX_POSITIONS} positions")
         require(self.height.upper == self.best.height.upper, "the upper end must be that of the best permutation")
         require(self.height.lower >= 0, "the interval of the barrier must not reach below 0")
         require(self.rtol > 0, "rtol must be positive")

@@ -19,6 +19,11 @@ from lmctheory.certificates.verify_theorems import GradientTheorem, HessianTheor
 GUARD_BITS = 64  # by which the check is more precise than the search was
 
 
+def bits_of(theorem: LossTheorem | GradientTheorem | HessianTheorem) -> int:
+    """Return the precision of the check; a search that was exact may have stated more digits than it had bits for."""
+    return max(theorem.precision, 4 * theorem.digits) + GUARD_BITS
+
+
 def check_loss(theorem: LossTheorem) -> None:
     """Prove the enclosure of a loss."""
     if theorem.loss.midpoint == theorem.loss.radius == 0:
@@ -27,7 +32,7 @@ def check_loss(theorem: LossTheorem) -> None:
             "student and teacher are not the same function, and the loss is not 0",
         )
         return
-    with working(theorem.precision + GUARD_BITS):
+    with working(bits_of(theorem)):
         pairs = Pairs(theorem.net, theorem.teacher)
         require(_lies_in(pairs.loss(pairs.all), theorem.loss), "the loss does not lie in its enclosure")
 
@@ -36,7 +41,7 @@ def check_gradient(theorem: GradientTheorem) -> None:
     """Prove the enclosures of a gradient."""
     net = theorem.net
     vanishes = _is_same_function(net, theorem.teacher)
-    with working(theorem.precision + GUARD_BITS):
+    with working(bits_of(theorem)):
         pairs = Pairs(net, theorem.teacher)
         for i in range(net.width):
             row, output = [arb(0)] * net.input_dim, arb(0)
@@ -51,7 +56,7 @@ def check_gradient(theorem: GradientTheorem) -> None:
 def check_hessian(theorem: HessianTheorem) -> None:
     """Prove the enclosures of a Hessian."""
     m, d = theorem.net.width, theorem.net.input_dim
-    with working(theorem.precision + GUARD_BITS):
+    with working(bits_of(theorem)):
         pairs = Pairs(theorem.net, theorem.teacher)
         for i in range(m):
             for j in range(m):
@@ -73,8 +78,10 @@ class Pairs:
         self.rows = [[ball(x) for x in row] for row in [*net.W, *teacher.W]]
         self.c = [ball(a) for a in net.a] + [-ball(b) for b in teacher.a]
         self.all = range(len(self.c))
-        self.norms = [_norm(row) for row in self.rows]
-        self.is_zero = [not any(row) for row in [*net.W, *teacher.W]]
+        self.squares = [_square(row) for row in self.rows]
+        self.norms = [root(square) for square in self.squares]
+        self.lines, self.leads = zip(*map(_line, [*net.W, *teacher.W]), strict=True)
+        self.is_zero = [not lead for lead in self.leads]
 
     def loss(self, neurons: range) -> arb:
         """Return ``c' K c`` over these neurons: the loss of student over teacher, the energy of either alone."""
@@ -85,11 +92,13 @@ class Pairs:
     def geometry(self, i: int, j: int) -> tuple[arb, arb, arb, list[arb], list[arb]]:
         """Return ``pi - p``, ``|u||v| sin p``, ``u . v``, and unit vectors along ``u/|u| + v/|v|`` and ``v/|v| - u/|u|``."""
         u, v, r, s = self.rows[i], self.rows[j], self.norms[i], self.norms[j]
+        same = self.lines[i] == self.lines[j] and self.leads[i] * self.leads[j] > 0
+        opposite = self.lines[i] == self.lines[j] and not same
         plus, minus = [s * x + r * y for x, y in zip(u, v, strict=True)], [r * y - s * x for x, y in zip(u, v, strict=True)]
-        P, Q = _norm(plus), _norm(minus)
+        P, Q = arb(0) if opposite else root(_square(plus)), arb(0) if same else root(_square(minus))
         supplement = 2 * (P / Q).atan() if Q > P else arb.pi() - 2 * (Q / P).atan()
         product = sum((x * y for x, y in zip(u, v, strict=True)), arb(0))
-        anything = [arb(0, 1)] * len(u)
+        anything = [arb(0) if x == y == 0 else arb(0, 1) for x, y in zip(u, v, strict=True)]
         e = [x / P for x in plus] if P > 0 else anything
         f = [x / Q for x in minus] if Q > 0 else anything
         return supplement, P * Q / (2 * r * s), product, e, f
@@ -98,7 +107,7 @@ class Pairs:
         if self.is_zero[i] or self.is_zero[j]:
             return arb(0)
         if i == j:
-            return self.norms[i] * self.norms[i] / 2
+            return self.squares[i] / 2
         supplement, area, product, _, _ = self.geometry(i, j)
         return (area + supplement * product) / (2 * arb.pi())
 
@@ -140,8 +149,14 @@ class Pairs:
         return block
 
 
-def _norm(row: Sequence[arb]) -> arb:
-    return root(sum((x * x for x in row), arb(0)))
+def _square(row: Sequence[arb]) -> arb:
+    return sum((x * x for x in row), arb(0))
+
+
+def _line(row: Sequence[Fraction]) -> tuple[tuple[Fraction, ...], Fraction]:
+    """Return what vectors on one line have in common, and the factor that makes it `row`: 0 for the zero vector."""
+    lead = next((x for x in row if x), Fraction(0))
+    return tuple(x / lead for x in row) if lead else (), lead
 
 
 def _is_same_function(net: Network, teacher: Network) -> bool:
@@ -149,10 +164,7 @@ def _is_same_function(net: Network, teacher: Network) -> bool:
     kinks: dict[tuple[Fraction, ...], Fraction] = {}
     linear = [Fraction(0)] * net.input_dim
     for row, c in zip([*net.W, *teacher.W], [*net.a, *(-b for b in teacher.a)], strict=True):
-        if not any(row):
-            continue
-        lead = next(x for x in row if x)
-        line = tuple(x / lead for x in row)
+        line, lead = _line(row)
         kinks[line] = kinks.get(line, Fraction(0)) + c * abs(lead)
         linear = [x + c * y for x, y in zip(linear, row, strict=True)]
     return not any(kinks.values()) and not any(linear)
