@@ -18,7 +18,7 @@ from lmctheory.certificates.permutations import ModuloCertificate
 from lmctheory.certificates.verify_balls import ball, ball_between, floor_of, lies_between, root
 from lmctheory.certificates.verify_permutations import permutations_in_groups
 from lmctheory.certificates.verify_taylor import MovingPair, kernel_polynomial
-from lmctheory.certificates.verify_text import boolean, float64, fraction, integer, parse_json
+from lmctheory.certificates.verify_text import BOOLEAN, FLOAT64, FRACTION, Array, Integer, Pair, parse_json
 from lmctheory.errors import CertificateError, InvalidInputError
 
 fractions = st.fractions(max_denominator=10**40) | st.fractions().map(lambda x: x * Fraction(2) ** -900)
@@ -26,7 +26,8 @@ fractions = st.fractions(max_denominator=10**40) | st.fractions().map(lambda x: 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_hexadecimal_text_is_read_exactly(x):
-    assert float64(x.hex(), "x") == Fraction(x)
+    FLOAT64.check(x.hex(), "x")
+    assert FLOAT64.read(x.hex()) == Fraction(x)
 
 
 @pytest.mark.parametrize(
@@ -37,13 +38,19 @@ def test_hexadecimal_text_is_read_exactly(x):
      "", "0x1.٣p+1", 1.5, 1, True, None, ["0x1.8p+1"], {"x": 1}],
 )  # fmt: skip
 def test_what_is_no_float64_number_is_refused(text):
-    with pytest.raises(CertificateError, match=r"x must be a float64 number|x is not a float64 number"):
-        float64(text, "x")
+    with pytest.raises(CertificateError, match="x must be a float64 number"):
+        FLOAT64.check(text, "x")
+    good = [(0.5).hex(), (-1e-310).hex(), (0.0).hex()]
+    Array(FLOAT64).check(good, "x")
+    for place in range(4):
+        with pytest.raises(CertificateError, match="x must be a float64 number"):
+            Array(FLOAT64).check([*good[:place], text, *good[place:]], "x")
 
 
 @given(fractions)
 def test_fractions_are_read_exactly(x):
-    assert fraction(str(x), "x") == x
+    FRACTION.check(str(x), "x")
+    assert FRACTION.read(str(x)) == x
 
 
 @pytest.mark.parametrize(
@@ -51,16 +58,20 @@ def test_fractions_are_read_exactly(x):
 )
 def test_what_is_no_fraction_is_refused(text):
     with pytest.raises(CertificateError, match="x must be a fraction"):
-        fraction(text, "x")
+        FRACTION.check(text, "x")
+    for pair in ([text, "1"], ["1", text]):
+        for pairs in ([pair], [["-1/2", "0"], pair, ["3", "1/4"]]):
+            with pytest.raises(CertificateError, match="of x must be a fraction"):
+                Array(Pair(tuple)).check(pairs, "x")
 
 
 def test_booleans_are_no_integers_and_integers_no_booleans():
     for value in (True, False, 1.0, "1", None, -1, 11):
         with pytest.raises(CertificateError, match="n must be an integer from 0 to 10"):
-            integer(0, 10)(value, "n")
+            Integer(0, 10).check(value, "n")
     for value in (0, 1, "true", None):
         with pytest.raises(CertificateError, match="b must be true or false"):
-            boolean(value, "b")
+            BOOLEAN.check(value, "b")
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,22 @@
 """Untrusted text: a certificate file is read here, and every number in it becomes exact or is refused.
 
 A file may come from anybody. JSON is read strictly: one object, no name twice, and of JSON's numbers only short integers; all
-other numbers are strings, each of which one strict function parses. What leaves this module is `int`, `bool`, `str` or
+other numbers are strings, for each kind of which there is one strict pattern. What leaves this module is `int`, `bool`, `str` or
 `Fraction`; no floating-point number exists in the checker.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any
 
 from lmctheory.errors import CertificateError, InvalidInputError
 
@@ -24,11 +28,13 @@ MAX_DIGITS = 4300  # of a numerator or denominator; 8192 bits have 2467, and a l
 MAX_INTEGER_DIGITS = 9  # of version, precision, digits and indices
 SHOWN = 40  # characters of refused text in a message
 
-T = TypeVar("T")
-Reader = Callable[[Any, str], T]
-
-_FLOAT = re.compile(r"(-?)0x([01])\.([0-9a-f]{1,13})p([+-](?:0|[1-9][0-9]{0,3}))", re.ASCII)
-_FRACTION = re.compile(rf"(-?[0-9]{{1,{MAX_DIGITS}}})(?:/([0-9]{{1,{MAX_DIGITS}}}))?", re.ASCII)
+_EXPONENT = "(?:[0-9]|[1-9][0-9]{1,2}|10[01][0-9]|102[0-%d])"
+_FLOAT = (  # as `float.hex` writes it: normal, subnormal, zero
+    rf"-?0x(?:1\.[0-9a-f]{{1,13}}p(?:\+{_EXPONENT % 3}|-{_EXPONENT % 2})|0\.[0-9a-f]{{1,13}}p-1022|0\.0p\+0)"
+)
+_POSITIVE = rf"(?=[0-9]{{1,{MAX_DIGITS}}}(?![0-9]))0*[1-9][0-9]*"
+_RADIUS = rf"[0-9]{{1,{MAX_DIGITS}}}(?:/{_POSITIVE})?"
+_FRACTION = f"-?{_RADIUS}"
 
 
 def require(condition: object, reason: str) -> None:
@@ -73,15 +79,28 @@ def parse_json(text: str) -> dict[str, Any]:
         "the file has more names or brackets than a certificate",
     )
     try:
-        document = json.loads(
-            text, object_pairs_hook=_object, parse_int=_integer, parse_float=_no_number, parse_constant=_no_number
-        )
+        with _no_garbage():
+            document = json.loads(
+                text, object_pairs_hook=_object, parse_int=_integer, parse_float=_no_number, parse_constant=_no_number
+            )
     except json.JSONDecodeError as error:
         raise CertificateError(f"the file is not JSON or is cut short: {error.msg} at line {error.lineno}") from None
     except RecursionError:
         raise CertificateError("the file is nested too deeply for a certificate") from None
     require(type(document) is dict, "the file is not a JSON object")
     return dict(document)
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Keep the collector from looking through a million new lists again and again; there are no cycles among them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -109,76 +128,147 @@ def shown(value: object) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
-def integer(lowest: int, highest: int) -> Reader[int]:
-    """Return the reader of JSON integers in a range; `true` is none."""
+class Shape(ABC):
+    """What a part of a document must look like, and the exact object that it stands for.
 
-    def read(value: Any, where: str) -> int:
-        if type(value) is not int or not lowest <= value <= highest:
-            raise CertificateError(f"{where} must be an integer from {lowest} to {highest}, got {shown(value)}")
-        return value
+    A document is checked as a whole before anything is read: `check` costs little, and `read` cannot fail afterwards.
+    """
 
-    return read
+    @abstractmethod
+    def check(self, value: Any, where: str) -> None:
+        """Refuse a value of another form; `where` names it in the message."""
 
+    @abstractmethod
+    def read(self, value: Any) -> Any:
+        """Return what a value of this form stands for."""
 
-def boolean(value: Any, where: str) -> bool:
-    """Return a JSON boolean; 0 and 1 are none."""
-    if type(value) is not bool:
-        raise CertificateError(f"{where} must be true or false, got {shown(value)}")
-    return value
-
-
-def float64(value: Any, where: str) -> Fraction:
-    """Return the exact value of a float64 number in hexadecimal, as `float.hex` writes it; NaN and infinity are none."""
-    match = _FLOAT.fullmatch(value) if type(value) is str else None
-    if match is None:
-        raise CertificateError(f"{where} must be a float64 number in hexadecimal text, such as '0x1.8p+1', got {shown(value)}")
-    sign, lead, digits, power = match.groups()
-    mantissa, exponent = int(lead + digits, 16), int(power) - 4 * len(digits)
-    if mantissa:
-        trailing = (mantissa & -mantissa).bit_length() - 1
-        mantissa, exponent = mantissa >> trailing, exponent + trailing
-        if exponent < -1074 or exponent + mantissa.bit_length() > 1024:
-            raise CertificateError(f"{where} is not a float64 number: {shown(value)}")
-    number = Fraction(mantissa << exponent) if exponent >= 0 else Fraction(mantissa, 1 << -exponent) if mantissa else Fraction(0)
-    return -number if sign else number
+    def are_all(self, values: list[Any]) -> bool:
+        """Whether all values are known at once to be of this form; `False` says nothing."""
+        return False
 
 
-def fraction(value: Any, where: str) -> Fraction:
-    """Return the rational number in text such as '-3/8'."""
-    match = _FRACTION.fullmatch(value) if type(value) is str else None
-    if match is None or (match[2] is not None and not match[2].strip("0")):
-        raise CertificateError(f"{where} must be a fraction in text, such as '-3/8', got {shown(value)}")
-    return Fraction(int(match[1]), int(match[2] or 1))
+class Integer(Shape):
+    """A JSON integer in a range; `true` is none."""
+
+    def __init__(self, lowest: int, highest: int) -> None:
+        self.lowest, self.highest = lowest, highest
+
+    def check(self, value: Any, where: str) -> None:
+        if type(value) is not int or not self.lowest <= value <= self.highest:
+            raise CertificateError(f"{where} must be an integer from {self.lowest} to {self.highest}, got {shown(value)}")
+
+    def read(self, value: Any) -> int:
+        return int(value)
 
 
-def sequence(read: Reader[T], length: int | None = None) -> Reader[tuple[T, ...]]:
-    """Return the reader of JSON arrays with these entries, and of this length."""
+class Boolean(Shape):
+    """`true` or `false`; 0 and 1 are none."""
 
-    def read_all(value: Any, where: str) -> tuple[T, ...]:
-        if type(value) is not list:
-            raise CertificateError(f"{where} must be an array, got {shown(value)}")
-        if length is not None and len(value) != length:
-            raise CertificateError(f"{where} must have {length} entries, got {len(value)}")
-        return tuple([read(entry, where) for entry in value])
+    def check(self, value: Any, where: str) -> None:
+        if type(value) is not bool:
+            raise CertificateError(f"{where} must be true or false, got {shown(value)}")
 
-    return read_all
+    def read(self, value: Any) -> bool:
+        return bool(value)
 
 
-def record(readers: Mapping[str, Reader[Any]]) -> Reader[dict[str, Any]]:
-    """Return the reader of JSON objects that have exactly these names."""
+class Text(Shape):
+    """A number in text that matches a pattern."""
 
-    def read_all(value: Any, where: str) -> dict[str, Any]:
-        if type(value) is not dict:
-            raise CertificateError(f"{where} must be an object, got {shown(value)}")
-        for name in value.keys() - readers.keys():
+    def __init__(self, pattern: str, what: str, exact: Callable[[str], Fraction]) -> None:
+        self._one, self._many = re.compile(pattern, re.ASCII), re.compile(f"(?:{pattern} )*{pattern}", re.ASCII)
+        self.what, self.exact = what, exact
+
+    def check(self, value: Any, where: str) -> None:
+        if type(value) is not str or self._one.fullmatch(value) is None:
+            raise CertificateError(f"{where} must be {self.what}, got {shown(value)}")
+
+    def read(self, value: Any) -> Fraction:
+        return self.exact(value)
+
+    def are_all(self, values: list[Any]) -> bool:
+        return _match(self._many, values)
+
+
+class Pair(Shape):
+    """An array of a midpoint and a radius, fractions in text."""
+
+    _many = re.compile(f"(?:{_FRACTION} {_RADIUS} )*{_FRACTION} {_RADIUS}", re.ASCII)
+
+    def __init__(self, build: Callable[[Fraction, Fraction], Any]) -> None:
+        self.build = build
+
+    def check(self, value: Any, where: str) -> None:
+        require(type(value) is list and len(value) == 2, f"{where} must be an array of a midpoint and a radius")
+        FRACTION.check(value[0], f"the midpoint of {where}")
+        RADIUS.check(value[1], f"the radius of {where}")
+
+    def read(self, value: Any) -> Any:
+        return self.build(*map(_fraction, value))
+
+    def are_all(self, values: list[Any]) -> bool:
+        return all(type(value) is list and len(value) == 2 for value in values) and _match(self._many, [*chain(*values)])
+
+
+class Array(Shape):
+    """A JSON array of values of one form, and of this length."""
+
+    def __init__(self, of: Shape, length: int | None = None) -> None:
+        self.of, self.length = of, length
+
+    def check(self, value: Any, where: str) -> None:
+        require(type(value) is list, f"{where} must be an array, got {shown(value)}")
+        if self.length is not None and len(value) != self.length:
+            raise CertificateError(f"{where} must have {self.length} entries, got {len(value)}")
+        if not self.of.are_all(value):
+            for entry in value:
+                self.of.check(entry, where)
+
+    def read(self, value: Any) -> tuple[Any, ...]:
+        return tuple([self.of.read(entry) for entry in value])
+
+
+class Record(Shape):
+    """A JSON object that has exactly these names."""
+
+    def __init__(self, build: Callable[..., Any], **shapes: Shape) -> None:
+        self.build, self.shapes = build, shapes
+
+    def check(self, value: Any, where: str) -> None:
+        require(type(value) is dict, f"{where} must be an object, got {shown(value)}")
+        for name in value.keys() - self.shapes.keys():
             raise CertificateError(f"{where} must not have an entry {shown(name)}")
-        for name in readers.keys() - value.keys():
-            raise CertificateError(f"{where} must have an entry {name!r}")
-        return {name: read(value[name], f"{name} of {where}") for name, read in readers.items()}
+        for name, shape in self.shapes.items():
+            require(name in value, f"{where} must have an entry {name!r}")
+            shape.check(value[name], f"{name} of {where}")
 
-    return read_all
+    def read(self, value: Any) -> Any:
+        return self.build(**{name: shape.read(value[name]) for name, shape in self.shapes.items()})
 
 
-def is_matrix(rows: Sequence[Sequence[Any]]) -> bool:
-    """Whether there are rows, all of one positive length."""
-    return bool(rows) and bool(rows[0]) and all(len(row) == len(rows[0]) for row in rows)
+def _match(pattern: re.Pattern[str], values: list[Any]) -> bool:
+    """Whether all values are texts without spaces, and match as a list with spaces between."""
+    try:
+        text = " ".join(values)
+    except TypeError:  # one of them is no text
+        return False
+    return text.count(" ") == len(values) - 1 and pattern.fullmatch(text) is not None
+
+
+def _fraction(text: str) -> Fraction:
+    numerator, _, denominator = text.partition("/")
+    return Fraction(int(numerator), int(denominator or 1))
+
+
+def _float64(text: str) -> Fraction:
+    digits, power = text.removeprefix("-")[2:].split("p")
+    lead, behind = digits.split(".")
+    mantissa, exponent = int(lead + behind, 16), int(power) - 4 * len(behind)
+    number = Fraction(mantissa << exponent) if exponent >= 0 else Fraction(mantissa, 1 << -exponent)
+    return -number if text.startswith("-") else number
+
+
+FLOAT64 = Text(_FLOAT, "a float64 number in hexadecimal text, such as '0x1.8p+1'", _float64)
+FRACTION = Text(_FRACTION, "a fraction in text, such as '-3/8'", _fraction)
+RADIUS = Text(_RADIUS, "a fraction in text that is not negative, such as '3/8'", _fraction)
+BOOLEAN = Boolean()

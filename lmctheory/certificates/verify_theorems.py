@@ -14,18 +14,7 @@ from itertools import pairwise
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from lmctheory.certificates import outward
-from lmctheory.certificates.verify_text import (
-    Reader,
-    boolean,
-    float64,
-    fraction,
-    integer,
-    is_matrix,
-    record,
-    require,
-    sequence,
-    shown,
-)
+from lmctheory.certificates.verify_text import BOOLEAN, FLOAT64, Array, Integer, Pair, Record, require
 
 Vector: TypeAlias = Sequence[Fraction]
 Matrix: TypeAlias = Sequence[Vector]
@@ -297,65 +286,62 @@ class LocalMinimumTheorem:
 AnyTheorem: TypeAlias = LossTheorem | GradientTheorem | HessianTheorem | BarrierTheorem | ModuloTheorem | LocalMinimumTheorem
 
 
-def _network(value: Any, where: str) -> Network:
-    weights = record({"W": sequence(sequence(float64)), "a": sequence(float64)})(value, where)
-    W, a = weights["W"], weights["a"]
-    require(is_matrix(W) and len(W) == len(a), f"W of {where} must be a matrix with a row for each entry of a")
-    return Network(W, a)
+class _NetworkShape(Record):
+    """Weights W, a matrix, and a, with an entry for each of its rows."""
+
+    def __init__(self) -> None:
+        super().__init__(Network, W=Array(Array(FLOAT64)), a=Array(FLOAT64))
+
+    def check(self, value: Any, where: str) -> None:
+        super().check(value, where)
+        W, a = value["W"], value["a"]
+        is_matrix = bool(W) and bool(W[0]) and all(len(row) == len(W[0]) for row in W)
+        require(is_matrix and len(W) == len(a), f"W of {where} must be a matrix with a row for each entry of a")
 
 
-def _interval(value: Any, where: str) -> Interval:
-    ends = sequence(fraction, 2)(value, where)
-    require(ends[1] >= 0, f"the radius of {where} must not be negative")
-    return Interval(*ends)
-
-
-def _barrier(value: Any, where: str) -> BarrierTheorem:
-    return BarrierTheorem(**record(SCHEMAS[BarrierTheorem])(value, where))
-
-
-def _raw(value: Any, where: str) -> Any:
-    """Return an array as it is, to be read when its shape is known."""
-    require(type(value) is list, f"{where} must be an array, got {shown(value)}")
-    return value
-
-
-_relative = integer(0, MAX_RELATIVE_DIGITS)
-_values = {"net": _network, "teacher": _network, "digits": _relative, "precision": integer(2, MAX_PRECISION)}
-SCHEMAS: dict[type[AnyTheorem], dict[str, Reader[Any]]] = {
-    LossTheorem: {**_values, "loss": _interval},
-    GradientTheorem: {**_values, "W": _raw, "a": _raw},
-    HessianTheorem: {**_values, "hessian": _raw},
-    BarrierTheorem: {
-        "net_a": _network, "net_b": _network, "teacher": _network, "permutation": sequence(integer(0, 2**29)),
-        "height": _interval, "position": float64, "cells": sequence(float64), "is_affine": boolean, "rtol": float64,
-        "is_tight": boolean, "precision": integer(2, MAX_SEGMENT_PRECISION),
-    },
-    ModuloTheorem: {
-        "best": _barrier, "height": _interval, "positions": sequence(float64), "rtol": float64, "is_tight": boolean,
-    },
-    LocalMinimumTheorem: {
-        "net": _network, "teacher": _network, "radius": float64, "distance": float64, "curvature": float64, "loss": _interval,
-        "moved": float64,
-    },
+_NETWORK, _INTERVAL = _NetworkShape(), Pair(Interval)
+_VALUES = {
+    "net": _NETWORK,
+    "teacher": _NETWORK,
+    "digits": Integer(0, MAX_RELATIVE_DIGITS),
+    "precision": Integer(2, MAX_PRECISION),
+}
+_BARRIER = Record(
+    BarrierTheorem, net_a=_NETWORK, net_b=_NETWORK, teacher=_NETWORK, permutation=Array(Integer(0, 2**29)), height=_INTERVAL,
+    position=FLOAT64, cells=Array(FLOAT64), is_affine=BOOLEAN, rtol=FLOAT64, is_tight=BOOLEAN,
+    precision=Integer(2, MAX_SEGMENT_PRECISION),
+)  # fmt: skip
+_OTHERS = {
+    "loss": Record(LossTheorem, **_VALUES, loss=_INTERVAL),
+    "barrier": _BARRIER,
+    "modulo-permutation": Record(
+        ModuloTheorem, best=_BARRIER, height=_INTERVAL, positions=Array(FLOAT64), rtol=FLOAT64, is_tight=BOOLEAN
+    ),
+    "local-minimum": Record(
+        LocalMinimumTheorem, net=_NETWORK, teacher=_NETWORK, radius=FLOAT64, distance=FLOAT64, curvature=FLOAT64, loss=_INTERVAL,
+        moved=FLOAT64,
+    ),
 }  # fmt: skip
-KINDS = {theorem.kind: theorem for theorem in SCHEMAS}
+KINDS = ("gradient", "hessian", *_OTHERS)
 
 
 def theorem_of(kind: Any, content: dict[str, Any]) -> AnyTheorem:
     """Return what a certificate of this kind and content states, or raise `CertificateError`; nothing is proved yet."""
     require(type(kind) is str and kind in KINDS, f"the kind must be one of {', '.join(KINDS)}")
-    theorem = KINDS[kind]
     where = f"the {kind} certificate"
-    entries = record(SCHEMAS[theorem])(content, where)
-    if theorem is GradientTheorem:
-        m, d = entries["net"].width, entries["net"].input_dim
-        entries["W"] = sequence(sequence(_interval, d), m)(entries["W"], f"W of {where}")
-        entries["a"] = sequence(_interval, m)(entries["a"], f"a of {where}")
-    if theorem is HessianTheorem:
-        size = entries["net"].width * entries["net"].input_dim
-        entries["hessian"] = sequence(sequence(_interval, size), size)(entries["hessian"], f"hessian of {where}")
-    return theorem(**entries)
+    shape = _OTHERS.get(kind) or _shape_of_derivatives(kind, content.get("net"), f"net of {where}")
+    shape.check(content, where)
+    theorem: AnyTheorem = shape.read(content)
+    return theorem
+
+
+def _shape_of_derivatives(kind: str, net: Any, where: str) -> Record:
+    """Return the shape of a gradient or Hessian, whose size is that of the network."""
+    _NETWORK.check(net, where)
+    m, d = len(net["W"]), len(net["W"][0])
+    if kind == "gradient":
+        return Record(GradientTheorem, **_VALUES, W=Array(Array(_INTERVAL, d), m), a=Array(_INTERVAL, m))
+    return Record(HessianTheorem, **_VALUES, hessian=Array(Array(_INTERVAL, m * d), m * d))
 
 
 def _same_inputs(net: Network, teacher: Network) -> None:
