@@ -19,6 +19,7 @@ from lmctheory.errors import InvalidInputError
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 KEPT_BY_FILE_SYSTEMS = {"lost+found"}  # what an empty folder may hold: the root of a file system does
+IRREPLACEABLE = {errno.EBUSY, errno.EXDEV, errno.EPERM, errno.EACCES}  # a mount point, or a folder that lets no file be renamed
 BYTE_ORDER_MARKS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
@@ -45,8 +46,8 @@ def atomic_file(path: AnyPath, mode: str = "wb") -> Iterator[IO[Any]]:
             os.fsync(file.fileno())
         try:
             os.replace(temporary, target)
-        except OSError:
-            if found is None:
+        except OSError as error:
+            if found is None or error.errno not in IRREPLACEABLE:
                 raise
             _fill_in(target, None, Path(temporary).read_bytes())
     finally:

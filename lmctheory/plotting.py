@@ -355,7 +355,7 @@ def axes_for_a_file(n_axes: int = 1) -> Any:
     --------
     >>> import lmctheory as lmc
     >>> ax = lmc.plotting.axes_for_a_file()
-    >>> lmc.plotting.rate_plot([8, 16], [[0.4, 0.5], [0.2, 0.3]], ax=ax) is ax
+    >>> lmc.plotting.rate_plot([8, 16], [[0.4, 0.5, 0.6], [0.2, 0.3, 0.25]], ax=ax) is ax
     True
     """
     layout = dict(LAYOUT if n_axes == 1 else LAYOUT_OF_TWO)

@@ -28,7 +28,8 @@ from lmctheory.cli import main
 wait = _parallel.as_completed
 
 def watched(futures):
-    print("waiting", file=sys.stderr, flush=True)  # the main thread is about to wait for the runs
+    sys.stderr.write("waiting\n")  # the main thread is about to wait for the runs; in one piece, so that no signal comes amid it
+    sys.stderr.flush()
     return wait(futures)
 
 _parallel.as_completed = watched

@@ -129,7 +129,8 @@ def test_swaps_lower_the_worst_pair_to_a_local_minimum(shape):
     found = lmc.align_many(networks, "barrier", objective=data, start=start, grid_size=5)
     before = lmc.pairwise_barriers([n.permute(p) for n, p in zip(networks, start, strict=True)], data, "none", grid_size=5)
     assert found.trace[0] == before.heights.max() > 0.01
-    assert found.height == found.trace[-1] < found.trace[0]
+    assert found.trace[-1] < found.trace[0]
+    assert found.height == pytest.approx(found.trace[-1], rel=1e-12)  # products of matrices of other shapes round otherwise
     for k in range(3):
         for layer in networks[0].layers:
             for i in range(layer.start, layer.stop):
