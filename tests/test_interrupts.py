@@ -28,7 +28,7 @@ from lmctheory.cli import main
 wait = _parallel.as_completed
 
 def watched(futures):
-    sys.stderr.write("waiting\n")  # the main thread is about to wait for the runs; in one piece, so that no signal comes amid it
+    sys.stderr.write("waiting\\n")  # the main thread is about to wait for the runs; in one piece, so that no signal comes amid it
     sys.stderr.flush()
     return wait(futures)
 
