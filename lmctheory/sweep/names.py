@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lmctheory.sweep.library import owner
+from lmctheory.sweep.library import is_users, owner
 from lmctheory.sweep.reach import Call, Chain, Import, reach_of
 from lmctheory.sweep.sources import FunctionNode, imports_of, loaded_names
 from lmctheory.sweep.values import combine
@@ -22,7 +22,7 @@ from lmctheory.sweep.values import combine
 if TYPE_CHECKING:
     from lmctheory.sweep.digest import Digester
 
-OF_THE_SYSTEM = {"__builtins__", "__spec__", "__loader__", "__doc__", "__package__", "__cached__"}
+OF_THE_SYSTEM = {"__builtins__", "__spec__", "__loader__", "__package__", "__cached__"}
 AT_RUN_TIME = (eval, exec, globals, runpy.run_path, runpy.run_module, importlib.reload, sys.modules)
 IMPORTERS = (importlib.import_module, builtins.__import__)
 NAMESPACES = (types.SimpleNamespace, argparse.Namespace)
@@ -67,6 +67,8 @@ class Names:
         known = {*self._read, *self._imported}
         chains = {chain for chain in self._reach.chains if chain[0] in known}
         named = {chain[0] for chain in chains}
+        if "__subclasses__" in self._reach.attributes:
+            self._digester.refuse(f"uses `__subclasses__`, so that what it reaches is decided only when it runs; {ADVICE}")
         for call in self._reach.calls:
             self._check_getattr(call)
         for chain in sorted(chains | {(name,) for name in known - named}):
@@ -110,6 +112,7 @@ class Names:
                 if whose in ("python", "package"):
                     found = getattr(value, rest[0], None) if value in (sys, builtins, importlib, runpy) else None
                     if not _is_one(found, (*AT_RUN_TIME, *IMPORTERS)):
+                        self._check_replaced(value, rest)
                         break
                     value = found
                 else:
@@ -127,6 +130,18 @@ class Names:
                 break
             rest = rest[1:]
         return Meaning(value, label, where), rest
+
+    def _check_replaced(self, module: types.ModuleType, rest: Chain) -> None:
+        """Refuse functions of the user's own in the place of a package's: where cells run, the package is as it was."""
+        found: Any = module
+        for k, name in enumerate(rest, 1):
+            found = vars(found).get(name)
+            if isinstance(found, types.FunctionType) and is_users(found):
+                chain = ".".join((module.__name__, *rest[:k]))
+                theirs = f"{module_label(found.__globals__)}.{found.__qualname__}"
+                self._digester.refuse(f"uses `{chain}`, which was replaced by `{theirs}`; call that by its own name")
+            if not isinstance(found, (types.ModuleType, type)):
+                break
 
     def _calls(self, call: Call, *functions: Any) -> bool:
         """Whether a call may be one of these functions."""
