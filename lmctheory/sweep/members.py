@@ -21,20 +21,7 @@ MADE_WITH_THE_CLASS = {
     "__optional_keys__", "__readonly_keys__", "__mutable_keys__",
 }  # fmt: skip
 OF_A_FIELD = ("name", "default", "default_factory", "init", "repr", "compare", "hash", "kw_only", "metadata")
-OF_AN_ATTRIBUTE = (
-    "name",
-    "alias",
-    "default",
-    "validator",
-    "converter",
-    "init",
-    "repr",
-    "eq",
-    "order",
-    "hash",
-    "kw_only",
-    "metadata",
-)
+OF_AN_ATTRIBUTE = (*OF_A_FIELD, "alias", "validator", "converter", "eq", "order")
 OF_A_MODEL = ("__pydantic_fields__", "__fields__", "model_config")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import io
 import sys
 import threading
@@ -13,6 +14,7 @@ from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import cloudpickle
+import numpy as np
 from cloudpickle import cloudpickle as internals
 
 from lmctheory.errors import InvalidInputError
@@ -101,6 +103,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return _cached, (obj.__wrapped__, *obj.cache_parameters().values())
         if isinstance(obj, functools.cached_property):  # with a lock, before Python 3.12
             return _cached_property, (obj.func, obj.attrname)
+        if type(obj) is np.errstate and hasattr(obj, "_call"):  # it holds a mark that is known by its identity
+            options = {name: getattr(obj, f"_{name}") for name in ("all", "divide", "over", "under", "invalid")}
+            return functools.partial(np.errstate, **options, **_call_of(obj)), ()
         if isinstance(obj, FunctionType) and hasattr(obj, "registry") and hasattr(obj, "dispatch"):  # functools.singledispatch
             return _dispatching, (obj.registry[object], [item for item in obj.registry.items() if item[0] is not object])
         reduced = super().reducer_override(obj)
@@ -114,7 +119,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def _hooks(self, made: type) -> list[tuple[type, str]]:
         """What code of the user's own takes part in the making of a class, and has already done so."""
         bases = [(base, "__init_subclass__") for base in made.__mro__[1:]]
-        kinds = [(kind, name) for kind in type(made).__mro__ for name in ("__new__", "__init__", "__call__", "__prepare__")]
+        kinds = [
+            (kind, name) for kind in inspect.getmro(type(made)) for name in ("__new__", "__init__", "__call__", "__prepare__")
+        ]
         return [(kind, name) for kind, name in (*bases, *kinds) if name in vars(kind) and owner(kind.__module__) == "user"]
 
 
@@ -141,6 +148,11 @@ def _class_of(hooks: list[tuple[type, str]], *arguments: Any) -> Any:
     finally:
         for kind, name, value in kept:
             setattr(kind, name, value)
+
+
+def _call_of(state: np.errstate) -> dict[str, Any]:
+    call = state._call  # type: ignore[attr-defined]
+    return {"call": call} if call is None or callable(call) or hasattr(call, "write") else {}
 
 
 def _cached_property(function: Callable[..., Any], name: str | None) -> functools.cached_property[Any]:
