@@ -58,6 +58,10 @@ def is_users(function: FunctionType) -> bool:
 
 def _is_installed(path: Path, top: str) -> bool:
     """Whether a file lies where a package was installed outside of Python's own folders, such as a module of a cluster."""
+    parts = path.parts[:-1]
+    folder = Path(*parts[: len(parts) - 1 - parts[::-1].index(top)]) if top in parts else path.parent
+    if next(folder.glob("*.dist-info"), None) is None:
+        return False  # without a look at all packages, which takes long
     for name in (top, *_distributions().get(top, ())):
         with suppress(metadata.PackageNotFoundError, ValueError):
             found = metadata.distribution(name)
