@@ -329,6 +329,17 @@ def test_what_holds_something_without_a_value_is_refused_with_the_way_to_it(thin
         Study("s", returning(thing()), [{"x": 1}])
 
 
+def test_refusals_name_the_class_that_holds_what_has_no_value():
+    class Holding:
+        lock = threading.Lock()
+
+    place = r"`test_sweep_reach\.test_.*<locals>\.Holding\.lock`"
+    with pytest.raises(
+        InvalidInputError, match=rf"`value` around it, which holds a _thread.lock \({place}\), which has no value"
+    ):
+        Study("s", returning(Holding()), [{"x": 1}])
+
+
 def test_refusals_name_what_a_callable_carries():
     with pytest.raises(InvalidInputError, match=r"function carries a _thread.lock \(`.args\[0\]`\)"):
         Study("s", functools.partial(product, threading.Lock()), [{"x": 1}])

@@ -111,10 +111,13 @@ class Digester:
         subject = f"the {trail[start - 1]} reaches" if functions else "function carries"
         if value is None:
             raise InvalidInputError(f"the {trail[start - 1]} {why}")
-        named, path = (trail[start], "".join(trail[start + 1 :])) if functions and trail[start:] else ("", "".join(trail[start:]))
+        named, steps = (trail[start], trail[start + 1 :]) if functions and trail[start:] else ("", trail[start:])
+        classes = [k for k, step in enumerate(steps) if step.startswith("`")]
+        origin = steps[classes[-1]] if classes else named
+        path = "".join(steps[classes[-1] + 1 :] if classes else steps)
         thing = f"{named + ', ' if named else ''}a {_type_name(value)},"
         if named and path:
-            thing = f"{named}, which holds a {_type_name(value)} (`{named.split('`')[1]}{path}`),"
+            thing = f"{named}, which holds a {_type_name(value)} (`{origin.split('`')[1]}{path}`),"
         elif path:
             thing = f"a {_type_name(value)} (`{path}`),"
         raise InvalidInputError(f"{subject} {thing} {why}; make it inside the function, or hand over what it is made from")
