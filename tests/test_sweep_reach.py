@@ -113,7 +113,7 @@ def values():
         functools.partial(pow, 3), functools.partial(pow, exp=2), np.sin, np.cos, np.linalg.norm, len, [].append, [1].append,
         str.upper, Slots(1, 2).__init__, loop, longer, np, os, lmc, lmc.barrier, lmc.orthonormal_teacher(2, 3),
         lmc.orthonormal_teacher(3, 3), print, sys.stderr, int, float, random.random, np.random.rand, ValueError("a"),
-        ValueError("b"), memoryview(b"a"), list[int],
+        ValueError("b"), memoryview(b"a"), list[int], {1: 2}.keys(), {1: 3}.values(), {1: 2}.items(),
     ]  # fmt: skip
 
 
@@ -329,6 +329,17 @@ def test_what_holds_something_without_a_value_is_refused_with_the_way_to_it(thin
         Study("s", returning(thing()), [{"x": 1}])
 
 
+def test_refusals_name_the_class_that_holds_what_has_no_value():
+    class Holding:
+        lock = threading.Lock()
+
+    place = r"`test_sweep_reach\.test_.*<locals>\.Holding\.lock`"
+    with pytest.raises(
+        InvalidInputError, match=rf"`value` around it, which holds a _thread.lock \({place}\), which has no value"
+    ):
+        Study("s", returning(Holding()), [{"x": 1}])
+
+
 def test_refusals_name_what_a_callable_carries():
     with pytest.raises(InvalidInputError, match=r"function carries a _thread.lock \(`.args\[0\]`\)"):
         Study("s", functools.partial(product, threading.Lock()), [{"x": 1}])
@@ -349,6 +360,9 @@ RUN_TIME = {
     "getattr with a default": "return getattr(helper, 'h' + x, None)",
     "getattr of a local import": "import helper as module\n    return getattr(module, x)",
     "runpy": "import runpy\n    return runpy.run_path(x)",
+    "spec": "import importlib.util\n    return importlib.util.spec_from_file_location('helper', x)",
+    "loader": "from importlib import machinery\n    return machinery.SourceFileLoader('helper', x)",
+    "resolve_name": "import pkgutil\n    return pkgutil.resolve_name(x)",
     "in a helper": "return helper.dynamic(x)",
     "in a nested function": "def nested():\n        return eval(x)\n    return nested()",
 }
@@ -406,6 +420,7 @@ WRITTEN_OUT = {
     "from": "from helper import h as function\n    return function(x)",
     "module as a value": "return [helper][0].h(x)",
     "module under two names": "return same.h(x)",
+    "dictionary of a module": "return helper.__dict__['h'](x)",
     "nested": "return (lambda: helper.h(x))()",
     "imported for what it does": "import helper as _\n    return x",
     "try": "try:\n        from helper import h\n    except ImportError:\n        h = None\n    return h(x)",

@@ -108,9 +108,11 @@ def _plain(name: str, value: Any) -> Any:
     found = value.item() if isinstance(value, np.generic) else value
     if isinstance(found, (list, tuple)):
         try:
-            found = np.asarray(found)
+            found, given = np.asarray(found), found
         except ValueError as error:
             raise InvalidInputError(f"a cell must return lists of one shape, got {name!r} ({error})") from None
+        if found.dtype.kind == "U" and not all(isinstance(item, str) for item in np.asarray(given, dtype=object).flat):
+            raise InvalidInputError(f"a cell must return lists of numbers or of strings, got both in {name!r}")
     if isinstance(found, np.ndarray):
         if np.ma.is_masked(found):
             raise InvalidInputError(f"a cell must return arrays without masked entries, got {name!r}")

@@ -10,7 +10,7 @@ import inspect
 import random
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,6 +19,7 @@ import numpy as np
 
 from lmctheory.errors import InvalidInputError
 from lmctheory.sweep.library import library_modules, owner, public_names, version
+from lmctheory.sweep.members import METHODS, members_of
 from lmctheory.sweep.names import Names, Unseen, content, module_label
 from lmctheory.sweep.sources import find_source
 from lmctheory.sweep.values import atom, combine, container
@@ -27,11 +28,8 @@ SLOTS = (
     types.MemberDescriptorType, types.GetSetDescriptorType, types.WrapperDescriptorType, types.MethodDescriptorType,
     types.ClassMethodDescriptorType, types.MethodWrapperType,
 )  # fmt: skip
-MADE_WITH_THE_CLASS = {
-    "__doc__", "__module__", "__qualname__", "__firstlineno__", "__static_attributes__", "__dict__", "__weakref__", "_abc_impl",
-}  # fmt: skip
-METHODS = (types.FunctionType, staticmethod, classmethod)
 WRAPPER_ATTRIBUTES = {*functools.WRAPPER_ASSIGNMENTS, "__wrapped__", "cache_parameters"}
+NOTES_OF_SPARSE_MATRICES = {"_has_sorted_indices", "_has_canonical_format"}  # that come and go
 NO_VALUE = "which has no value that could be part of the key of a cell"
 
 
@@ -113,10 +111,13 @@ class Digester:
         subject = f"the {trail[start - 1]} reaches" if functions else "function carries"
         if value is None:
             raise InvalidInputError(f"the {trail[start - 1]} {why}")
-        named, path = (trail[start], "".join(trail[start + 1 :])) if functions and trail[start:] else ("", "".join(trail[start:]))
+        named, steps = (trail[start], trail[start + 1 :]) if functions and trail[start:] else ("", trail[start:])
+        classes = [k for k, step in enumerate(steps) if step.startswith("`")]
+        origin = steps[classes[-1]] if classes else named
+        path = "".join(steps[classes[-1] + 1 :] if classes else steps)
         thing = f"{named + ', ' if named else ''}a {_type_name(value)},"
         if named and path:
-            thing = f"{named}, which holds a {_type_name(value)} (`{named.split('`')[1]}{path}`),"
+            thing = f"{named}, which holds a {_type_name(value)} (`{origin.split('`')[1]}{path}`),"
         elif path:
             thing = f"a {_type_name(value)} (`{path}`),"
         raise InvalidInputError(f"{subject} {thing} {why}; make it inside the function, or hand over what it is made from")
@@ -172,6 +173,8 @@ class Digester:
             return None
         if self._reference(value) is not None:
             return None
+        if type(value).__module__ == "joblib.memory" and callable(found := getattr(value, "func", None)):
+            return combine("wrapper", self._class(type(value)), self.digest(found))
         inner = getattr(value, "py_func", None) or getattr(getattr(value, "_dispatcher", None), "py_func", None)
         if inner is None and not set(getattr(value, "__dict__", {})) - WRAPPER_ATTRIBUTES:
             inner = getattr(value, "__wrapped__", None)
@@ -197,8 +200,9 @@ class Digester:
     def named(self, label: str, where: str, value: Any, name: str) -> bytes:
         """Return the hash of what a name stands for, and note it as a part unless it is code, which has a name of its own."""
         found = self.digest(value, where)
-        code = isinstance(value, (types.ModuleType, types.FunctionType, type)) or self._reference(value) is not None
-        if label and not code:
+        if label and self._reference(value) is not None:
+            self.note(label, f"{value.__module__}.{getattr(value, '__qualname__', value)}")
+        elif label and not isinstance(value, (types.ModuleType, types.FunctionType, type)):
             self.note(label, found)
         return combine(name, found)
 
@@ -291,13 +295,14 @@ class Digester:
             yield combine(name, self.digest(attribute, f"its attribute `{name}`"))
 
     def _class(self, value: type) -> bytes:
-        if (whose := owner(value.__module__)) != "user":
-            return self.known(whose, value.__module__, value.__qualname__)
-        if (extension := self._extension(value.__module__)) is not None:
+        module = value.__module__ if isinstance(value.__module__, str) else ""  # it may be a property
+        if (whose := owner(module)) != "user":
+            return self.known(whose, module, value.__qualname__)
+        if (extension := self._extension(module)) is not None:
             return combine("class", value.__qualname__.encode(), extension)
-        if value.__module__ in sys.modules and value.__module__ != "__main__":
-            self.reach(value.__module__)
-        prefix = self._main if value.__module__ == "__main__" else value.__module__
+        if module in sys.modules and module != "__main__":
+            self.reach(module)
+        prefix = self._main if module == "__main__" else module
         label = f"{prefix}.{value.__qualname__}"
         with self.at(f"`{label}`"):
             bases = [self.digest(base) for base in (*value.__bases__, *([type(value)] if type(value) is not type else ()))]
@@ -306,7 +311,7 @@ class Digester:
                     combine(name, self.digest(member, f".{name}")),
                     isinstance(member, METHODS),
                 )
-                for name, member in sorted(_members(value).items())
+                for name, member in sorted(members_of(value).items())
             ]
         digests = [found for found, _ in members]
         own = (found for found, is_code in members if not is_code)
@@ -346,32 +351,9 @@ class Digester:
             return
         for attributes in dicts:
             for name in sorted(attributes or {}, key=str):
-                if not isinstance(inspect.getattr_static(type(value), str(name), None), functools.cached_property):
+                kept = isinstance(inspect.getattr_static(type(value), str(name), None), functools.cached_property)
+                if not kept and name not in NOTES_OF_SPARSE_MATRICES:
                     yield combine(str(name), self.digest(attributes[name], f".{name}"))
-
-
-def _members(value: type) -> Mapping[str, Any]:
-    """The members of a class that decide what it does; those made from others, by ``dataclass`` and the like, are left out."""
-    members = {name: member for name, member in vars(value).items() if name not in MADE_WITH_THE_CLASS}
-    functions = (*METHODS, property, functools.cached_property)
-    if issubclass(value, enum.Enum):
-        chosen = {name: item for name, item in members.items() if isinstance(item, functions)}
-        return chosen | {"members": {name: item.value for name, item in value.__members__.items()}}
-    described = any(hasattr(value, name) for name in ("__dataclass_fields__", "__attrs_attrs__", "_fields"))
-    for name in list(members):
-        hidden = name.startswith("__") and name.endswith("__") and not isinstance(members[name], functions)
-        if (hidden and atom(members[name]) is None) or (described and _is_generated(members[name])):
-            del members[name]
-    if "__dataclass_fields__" in vars(value):
-        fields = vars(value)["__dataclass_fields__"].values()
-        members["__dataclass_fields__"] = [(f.name, f.default, f.default_factory, f.init, f.compare, f.hash) for f in fields]
-        members["__dataclass_params__"] = repr(vars(value)["__dataclass_params__"])
-    return members
-
-
-def _is_generated(member: Any) -> bool:
-    function: Any = inspect.unwrap(getattr(member, "__func__", member)) if callable(member) else None
-    return isinstance(function, types.FunctionType) and function.__code__.co_filename.startswith(("<string>", "<attrs generated"))
 
 
 def _tensor(value: Any) -> Any:

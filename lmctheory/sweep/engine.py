@@ -171,6 +171,7 @@ class _Run:
         self._errors: dict[str, str] = {}
         self._deaths: dict[str, int] = {}  # of workers, by the suspect cells that they were running
         self._lost: set[str] = set()  # cells whose arrays are damaged or gone
+        self._all_costs, self._settled_costs = sum(self._costs.values()), 0.0
         self._reused = 0
 
     def complete(self, where: str | Executor, workers: int | None) -> StudyResult:
@@ -290,6 +291,7 @@ class _Run:
             return True
         self._deaths.pop(key, None)
         self._results[key] = ending.result
+        self._settled_costs += self._costs[key]
         self._report()
         return True
 
@@ -306,6 +308,7 @@ class _Run:
         study = self._study
         self._store.fail(key, study.name, self._cells[key], study.seed, self._code, ending.error, ending.seconds)
         self._errors[key] = ending.error
+        self._settled_costs += self._costs[key]
         self._report()
 
     def _look_up(self, key: str) -> bool:
@@ -318,6 +321,7 @@ class _Run:
         if found is None:
             return False
         self._results[key] = found
+        self._settled_costs += self._costs[key]
         self._reused += 1
         return True
 
@@ -341,9 +345,9 @@ class _Run:
 
     def _report(self) -> None:
         if self._progress:
-            settled = [*self._results, *self._errors]
-            share = sum(self._costs[key] for key in settled) / sum(self._costs.values())
-            self._progress(share, len(self._results), len(self._errors))
+            done, failed = len(self._results), len(self._errors)
+            share = 1.0 if done + failed == len(self._cells) else min(self._settled_costs / self._all_costs, 1.0)
+            self._progress(share, done, failed)
 
 
 def _costs(study: Study, cells: dict[str, dict[str, Any]]) -> dict[str, float]:

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any
 
 from loky import get_reusable_executor
@@ -53,7 +54,9 @@ def open_executor(where: str | Executor, workers: int | None = None) -> Iterator
         if multiprocessing.current_process().daemon:
             yield SerialExecutor(), 1
             return
-        pool = get_reusable_executor(max_workers=count, initializer=_become_worker, timeout=IDLE_SECONDS)
+        with _interrupts_held_back():
+            pool = get_reusable_executor(max_workers=count, initializer=_become_worker, timeout=IDLE_SECONDS)
+            pool.submit(int)  # starts the workers
         try:
             yield pool, count  # the workers stay for the next study
         except KeyboardInterrupt:
@@ -78,6 +81,20 @@ def _dask(address: str) -> Iterator[tuple[Executor, int]]:
         raise SchedulerError(f"no Dask scheduler answers at {address} within {CONNECT_SECONDS} s ({error})") from None
     with client:
         yield client.get_executor(pure=False), max(1, sum(client.nthreads().values()))
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Processes begun inside the block are never interrupted, not even while they start; this one is, after the block."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # whose start would end the holding back
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _become_worker() -> None:

@@ -9,14 +9,17 @@ import site
 import sys
 import sysconfig
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
+from types import FunctionType
 from typing import Literal, TypeAlias
 
 from lmctheory.sweep.sources import normal_form, parse, read_source
 
 LIBRARY = "lmctheory"
+PACKAGE_FOLDERS = {"site-packages", "dist-packages"}
 Owner: TypeAlias = Literal["library", "python", "package", "user"]
 
 
@@ -41,8 +44,30 @@ def _owner_of_file(file: str, top: str) -> Owner:
     path = Path(file).absolute()
     if any(path.is_relative_to(folder) for folder in _site_folders()):
         return "package" if version(top) else "user"
+    if _is_installed(path, top):
+        return "package"
     standard = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
     return "python" if any(path.is_relative_to(folder) for folder in standard) else "user"
+
+
+def is_users(function: FunctionType) -> bool:
+    """Whether a function is written by the user, and not just of a package that does not say which version it is."""
+    module, file = str(function.__globals__.get("__name__", "")), function.__code__.co_filename
+    return owner(module, file) == "user" and not file.startswith("<") and not {*Path(file).parts} & PACKAGE_FOLDERS
+
+
+def _is_installed(path: Path, top: str) -> bool:
+    """Whether a file lies where a package was installed outside of Python's own folders, such as a module of a cluster."""
+    parts = path.parts[:-1]
+    folder = Path(*parts[: len(parts) - 1 - parts[::-1].index(top)]) if top in parts else path.parent
+    if next(folder.glob("*.dist-info"), None) is None:
+        return False  # without a look at all packages, which takes long
+    for name in (top, *_distributions().get(top, ())):
+        with suppress(metadata.PackageNotFoundError, ValueError):
+            found = metadata.distribution(name)
+            if found.read_text("RECORD") and path.is_relative_to(str(found.locate_file(""))):
+                return True
+    return False
 
 
 @cache

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import builtins
 import importlib
+import importlib.machinery
 import importlib.util
 import os
+import pkgutil
 import runpy
 import sys
 import types
@@ -14,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lmctheory.sweep.library import owner
+from lmctheory.sweep.library import is_users, owner
 from lmctheory.sweep.reach import Call, Chain, Import, reach_of
 from lmctheory.sweep.sources import FunctionNode, imports_of, loaded_names
 from lmctheory.sweep.values import combine
@@ -22,8 +24,11 @@ from lmctheory.sweep.values import combine
 if TYPE_CHECKING:
     from lmctheory.sweep.digest import Digester
 
-OF_THE_SYSTEM = {"__builtins__", "__spec__", "__loader__", "__doc__", "__package__", "__cached__"}
-AT_RUN_TIME = (eval, exec, globals, runpy.run_path, runpy.run_module, importlib.reload, sys.modules)
+OF_THE_SYSTEM = {"__builtins__", "__spec__", "__loader__", "__package__", "__cached__"}
+AT_RUN_TIME = (
+    eval, exec, globals, runpy.run_path, runpy.run_module, importlib.reload, sys.modules, pkgutil.resolve_name,
+    importlib.util.spec_from_file_location, importlib.machinery.SourceFileLoader,
+)  # fmt: skip
 IMPORTERS = (importlib.import_module, builtins.__import__)
 NAMESPACES = (types.SimpleNamespace, argparse.Namespace)
 ADVICE = "write the names out, or collect what they may stand for in a dict"
@@ -67,6 +72,8 @@ class Names:
         known = {*self._read, *self._imported}
         chains = {chain for chain in self._reach.chains if chain[0] in known}
         named = {chain[0] for chain in chains}
+        if "__subclasses__" in self._reach.attributes:
+            self._digester.refuse(f"uses `__subclasses__`, so that what it reaches is decided only when it runs; {ADVICE}")
         for call in self._reach.calls:
             self._check_getattr(call)
         for chain in sorted(chains | {(name,) for name in known - named}):
@@ -108,25 +115,42 @@ class Names:
             if isinstance(value, types.ModuleType):
                 whose = owner(value.__name__, getattr(value, "__file__", None))
                 if whose in ("python", "package"):
-                    found = getattr(value, rest[0], None) if value in (sys, builtins, importlib, runpy) else None
+                    found, further = self._of_a_package(value, rest)
                     if not _is_one(found, (*AT_RUN_TIME, *IMPORTERS)):
                         break
-                    value = found
-                else:
-                    label = f"{module_label(vars(value))}.{rest[0]}"
-                    where = f"`{label}`"
-                    if whose == "user":
-                        self._digester.reach(value.__name__, rest[0])
-                    try:
-                        value = getattr(value, rest[0])
-                    except Exception:  # whatever a module does when it is asked for a name
-                        value = _import_by_name(f"{value.__name__}.{rest[0]}")
+                    return Meaning(found, label, where), further
+                if rest[0] == "__dict__":
+                    return Meaning(value, label, where), ()
+                label = f"{module_label(vars(value))}.{rest[0]}"
+                where = f"`{label}`"
+                if whose == "user":
+                    self._digester.reach(value.__name__, rest[0])
+                try:
+                    value = getattr(value, rest[0])
+                except Exception:  # whatever a module does when it is asked for a name
+                    value = _import_by_name(f"{value.__name__}.{rest[0]}")
             elif type(value) in NAMESPACES and rest[0] in vars(value):
                 value, label, where = vars(value)[rest[0]], f"{label}.{rest[0]}", f"{where[:-1]}.{rest[0]}`"
             else:
                 break
             rest = rest[1:]
         return Meaning(value, label, where), rest
+
+    def _of_a_package(self, module: types.ModuleType, rest: Chain) -> tuple[Any, Chain]:
+        """Take attributes of modules that are not the user's own, and return what they lead to.
+
+        Functions of the user's own in the place of a package's are refused: where cells run, the package is as it was.
+        """
+        found: Any = module
+        for k, name in enumerate(rest, 1):
+            found = vars(found).get(name)
+            if isinstance(found, types.FunctionType) and is_users(found):
+                chain = ".".join((module.__name__, *rest[:k]))
+                theirs = f"{module_label(found.__globals__)}.{found.__qualname__}"
+                self._digester.refuse(f"uses `{chain}`, which was replaced by `{theirs}`; call that by its own name")
+            if _is_one(found, AT_RUN_TIME) or not isinstance(found, (types.ModuleType, type)):
+                return found, rest[k:]
+        return found, ()
 
     def _calls(self, call: Call, *functions: Any) -> bool:
         """Whether a call may be one of these functions."""

@@ -31,16 +31,17 @@ class Call(NamedTuple):
 
 @dataclass
 class Reach:
-    """All chains, imports and calls in a piece of source."""
+    """All chains, attributes, imports and calls in a piece of source."""
 
     chains: set[Chain] = field(default_factory=set)
+    attributes: set[str] = field(default_factory=set)
     imports: list[Import] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
 
 
 def reach_of(node: ast.AST) -> Reach:
     """Return what the source of a function reaches, whether its names are local or not."""
-    found = Reach()
+    found = Reach(attributes={part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)})
     _visit(node, found)
     return found
 

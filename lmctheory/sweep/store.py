@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from enum import Enum
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -197,9 +198,8 @@ class Store:
             raise StoreError(f"the study folder {self.folder} can only be read: finished cells are kept, but none can be added")
 
     def _write(self, key: str, study: str, cell: Mapping[str, Any], seed: int, code: str, state: str, *rest: Any) -> None:
-        versions = json.dumps({name: version(name) for name in PACKAGES} | {"python": platform.python_version()})
-        values = (key, study, json.dumps(dict(cell)), str(seed), code, state, *rest, time.time(), versions)
-        with self._transaction():
+        values = (key, study, json.dumps(dict(cell)), str(seed), code, state, *rest, time.time(), _versions())
+        with self._transaction(durable=True):
             self._db.execute(f"INSERT OR REPLACE INTO cells VALUES ({', '.join('?' * len(values))})", values)
             self._db.execute("DELETE FROM leases WHERE key = ?", (key,))
 
@@ -223,9 +223,7 @@ class Store:
                     db.execute("UPDATE leases SET beat = ? WHERE owner = ?", (time.time(), self._owner))
 
     def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._database, timeout=60.0, isolation_level=None)
-        db.execute("PRAGMA synchronous = FULL")
-        return db
+        return sqlite3.connect(self._database, timeout=60.0, isolation_level=None)
 
     def _is_read_only(self) -> bool:
         """Whether there is a database that cannot be written, or beside which nothing can be."""
@@ -294,7 +292,9 @@ class Store:
                 schema.migrate(db)
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, durable: bool = False) -> Iterator[None]:
+        """A transaction; a `durable` one waits for the disk, so that it outlives a power cut and not only this process."""
+        self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -316,3 +316,8 @@ class Store:
             raise StoreError(f"cannot use the results database {self.path}: {error}; finished cells are kept") from error
         except OSError as error:
             raise StoreError(f"the study folder {self.folder} cannot be {what}: {error}; finished cells are kept") from error
+
+
+@cache
+def _versions() -> str:
+    return json.dumps({name: version(name) for name in PACKAGES} | {"python": platform.python_version()})

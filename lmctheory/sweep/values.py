@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 Digest: TypeAlias = Callable[[Any, str], bytes]  # of a value, and where it was found
 
 
@@ -44,6 +45,8 @@ def container(value: Any, digest: Digest) -> bytes | None:
         return combine(kind.__name__, *(digest(item, f"[{k}]") for k, item in enumerate(value)))
     if kind in (dict, MappingProxyType):  # with the order, which a function can see
         return combine(kind.__name__, *(digest(part, f"[{key!r}]") for key, item in value.items() for part in (key, item)))
+    if kind in VIEWS:
+        return combine(kind.__name__, *(digest(item, f"[{k}]") for k, item in enumerate(value)))
     if isinstance(value, np.ndarray):
         return _array(value, digest)
     if isinstance(value, np.generic):
