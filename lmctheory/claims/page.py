@@ -55,8 +55,8 @@ def write_page(folder: Path, first: Sequence[str] = ()) -> Path:
         )
     )
     path = folder / "report.html"
-    with atomic_file(path, "w") as file:
-        file.write(page)
+    with atomic_file(path) as file:
+        file.write(page.encode("utf-8", "backslashreplace"))  # the name of a file may hold what is no text
     return path
 
 
@@ -73,12 +73,19 @@ def _entry(one: Saved, saved: Sequence[Saved], folder: Path, is_new: bool) -> di
         "verdict": claim["verdict"] or "ERROR",
         "provenance": one.provenance,
         "is_new": is_new,
-        "figure": Markup(svg.read_text(encoding="utf-8")) if svg.is_file() else None,
+        "figure": None if claim.get("figure_error") else _figure(svg),
         "pdf": pdf.relative_to(folder).as_posix() if pdf.is_file() else None,
         "data": f"claims/{claim['name']}.json",
         "shared": shared,
         "kind_text": KIND_TEXTS[claim["kind"]],
     }
+
+
+def _figure(svg: Path) -> Markup | None:
+    try:
+        return Markup(svg.read_text(encoding="utf-8"))
+    except FileNotFoundError:  # not drawn, or just being drawn by another run
+        return None
 
 
 def _first(entries: Sequence[dict[str, Any]], verdict: str) -> str:
