@@ -9,7 +9,7 @@ import platform
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,16 @@ def provenance(context: Context, files: Sequence[Path]) -> dict[str, Any]:
         "seed": context.seed,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": {name: _version(name) for name in PACKAGES},
         "code": [commit for folder in dict.fromkeys(file.parent for file in files) if (commit := _commit(folder))],
     }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # used from its sources
+        return "not installed"
 
 
 def _commit(folder: Path) -> dict[str, Any] | None:
