@@ -56,7 +56,7 @@ def run_file(path: Path, file: str, content: bytes) -> ModuleType:
         line = "" if error.lineno is None else f", line {error.lineno}"
         raise InvalidInputError(f"{path}{line}: {error.msg}") from None
     except (ValueError, RecursionError, MemoryError) as error:  # a null byte, or parentheses without end
-        raise InvalidInputError(f"{path} is not Python: {error or 'it is nested too deeply'}") from None
+        raise InvalidInputError(f"{path} is not Python: {str(error) or 'it is nested too deeply'}") from None
     root, name = _module_name(path, file)
     spec = importlib.util.spec_from_file_location(name, file, loader=SourceFileLoader(name, file))
     assert spec is not None

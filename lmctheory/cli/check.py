@@ -30,7 +30,7 @@ def check(options: argparse.Namespace) -> int:
         return _check(options, out)
 
 
-def _check(options: argparse.Namespace, out: IO[str]) -> int:
+def _check(options: argparse.Namespace, out: IO[str] | None) -> int:
     from lmctheory.claims.checking import check as check_claim
     from lmctheory.claims.results import finite, line, provenance
     from lmctheory.cli.verdicts import table_lines, verdict_lines, width
@@ -53,10 +53,12 @@ def _check(options: argparse.Namespace, out: IO[str]) -> int:
         stopped = interrupt
         if not isinstance(interrupt, SystemExit):  # the study has said it
             complain("lmctheory check", "error", f"interrupted; finished cells are in {options.out}: the same command resumes")
-    except (LmcError, OSError) as error:  # the disk, or standard output: what has been judged gets its page
+    except LmcError as error:  # it concerns all claims: those that have been judged are shown
         stopped = error
+    except OSError as error:  # standard output is gone or full
+        stopped, out = error, None
     page = folder.write_page([row.claim.name for row in rows])
-    if not options.json and rows and not isinstance(stopped, OSError):
+    if rows and out is not None and not options.json:
         print("\n".join(table_lines(rows, columns, colour)), file=out, flush=True)
         if page:
             print(f"\nreport: {Path(options.out, page.name)}; numbers: {Path(options.out, 'claims')}", file=out, flush=True)
