@@ -233,7 +233,8 @@ def test_an_interrupt_behind_the_judgement_keeps_it(capsys, monkeypatch, stage):
     module, name = (drawing, "save_figure") if stage == "drawing" else (command.json, "dumps")
     monkeypatch.setattr(module, name, interrupt)
     status, _, err = run(capsys, "check", two_claims(), "--json")
-    assert (status, err.count("\n")) == (143, 1)
+    resumes = "finished cells are in results: the same command resumes"
+    assert (status, err) == (143, f"lmctheory check: error: interrupted by SIGTERM; {resumes}\n")
     assert saved()["claim"]["verdict"] == "SUPPORTED"
     assert Path("results/report.html").exists()
     assert not Path("results/claims/b.json").exists()
@@ -257,7 +258,7 @@ def test_a_figure_that_another_run_is_drawing_is_left_out(capsys, monkeypatch):
     assert run(capsys, "check", "fine.py")[0] == 0
 
 
-@pytest.mark.parametrize("change", [("claim", "kind"), ("claim", "controls"), ("provenance", "python"), ("claim",)])
+@pytest.mark.parametrize("change", [("claim", "kind"), ("claim", "controls"), ("provenance", "versions"), ("claim",)])
 def test_foreign_results_in_the_folder_cost_the_page_alone(capsys, change):
     run(capsys, "check", "fine.py")
     content = saved()
@@ -312,6 +313,10 @@ def test_new_claims_have_the_names_that_are_asked_for(capsys):
     text = Path("NAME_FILE.py").read_text("utf-8")
     assert "lmctheory check NAME_FILE.py\n" in text
     assert 'name="NAME-FILE",' in text
+
+
+def test_a_scheduler_without_a_name_is_refused(capsys):
+    assert "--dask" in refused(capsys, "check", "fine.py", "--dask", "")
 
 
 @pytest.mark.parametrize("words", [["", "--out", "x"], ["results", "--out", ""]])

@@ -52,7 +52,8 @@ def _check(options: argparse.Namespace, out: IO[str] | None) -> int:
     except KeyboardInterrupt as interrupt:
         stopped = interrupt
         if not isinstance(interrupt, SystemExit):  # the study has said it
-            complain("lmctheory check", "error", f"interrupted; finished cells are in {options.out}: the same command resumes")
+            what = str(interrupt) or "interrupted"
+            complain("lmctheory check", "error", f"{what}; finished cells are in {options.out}: the same command resumes")
     except LmcError as error:  # it concerns all claims: those that have been judged are shown
         stopped = error
     except OSError as error:  # standard output is gone or full
@@ -83,6 +84,8 @@ def _prepared(options: argparse.Namespace) -> tuple[ResultsFolder, Context, list
         raise InvalidInputError(f"--seed must not be negative, got {options.seed}")
     if options.workers is not None and options.workers < 1:
         raise InvalidInputError(f"--workers must be at least 1, got {options.workers}")
+    if options.dask == "":
+        raise InvalidInputError("--dask must be the address of a scheduler, as tcp://host:port, got ''")
     folder = ResultsFolder(options.out, options.seed)
     found = load_claims(options.files)
     for claim, _ in found:
