@@ -116,7 +116,7 @@ def test_a_link_to_a_claim_is_the_claim(capsys):
         ("x.py", "class E(Exception):\n    __str__ = None\nraise E\n", ["x.py, line 3: E"]),
         ("x.py", "x = " + "-" * 200_000 + "1\n", ["x.py is not Python: it is nested too deeply"]),
         ("x.py", "x = " + "(" * 200_000 + "\n", ["x.py", "nested"]),
-        ("x.py", "# coding: nothing\n", ["x.py: unknown encoding: nothing"]),
+        ("x.py", "# coding: nothing\n", ["x.py is not a text file: unknown encoding: nothing"]),
         ("x.py", CLAIM.replace('"a"', repr("n" * 300)), ["at most 200 characters", "300"]),
         ("x.py", "from .y import z\n", ["x.py, line 1", "ImportError"]),
         ("tabnanny.py", CLAIM, ["tabnanny.py must have a name of its own", "of Python"]),

@@ -53,8 +53,8 @@ def run_file(path: Path, file: str, content: bytes) -> ModuleType:
     except UnicodeDecodeError:
         raise InvalidInputError(f"{path} is not a text file") from None
     except SyntaxError as error:
-        line = "" if error.lineno is None else f", line {error.lineno}"
-        raise InvalidInputError(f"{path}{line}: {error.msg}") from None
+        where = " is not a text file" if error.lineno is None else f", line {error.lineno}"
+        raise InvalidInputError(f"{path}{where}: {error.msg}") from None
     except (ValueError, RecursionError, MemoryError) as error:  # a null byte, or parentheses without end
         raise InvalidInputError(f"{path} is not Python: {str(error) or 'it is nested too deeply'}") from None
     root, name = _module_name(path, file)
