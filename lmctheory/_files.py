@@ -213,14 +213,15 @@ def _keep(error: OSError, temporary: Path, path: AnyPath) -> NoReturn:
 
 def read_text(path: AnyPath) -> str:
     """Return the text of a UTF-8 file, without its byte-order mark, or raise `InvalidInputError` saying what the file is."""
-    content = _read_bytes(path)
+    content = read_bytes(path)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"{os.fsdecode(path)}: must be UTF-8 text ({_fault(error, content)})") from error
 
 
-def _read_bytes(path: AnyPath) -> bytes:
+def read_bytes(path: AnyPath) -> bytes:
+    """Return the bytes in a file, or raise `InvalidInputError`."""
     name = os.fsdecode(path)
     try:
         with open(path, "rb") as file:
@@ -242,7 +243,7 @@ def read_json(path: AnyPath, *, allow_nan: bool = False) -> dict[str, Any]:
     Stricter than Python: an object names each key once, numbers fit into a float, and NaN and infinities, which JSON does not
     know, are refused unless `allow_nan` is set.
     """
-    content, name = _read_bytes(path), os.fsdecode(path)
+    content, name = read_bytes(path), os.fsdecode(path)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -472,7 +472,7 @@ def test_the_template_of_a_new_claim_runs_as_it_is(capsys):
     assert main(["new-claim", "my-rate"]) == 0
     assert "lmctheory check my_rate.py" in capsys.readouterr().out
     ((claim, path),) = load_claims(["my_rate.py"])
-    assert (claim.name, str(path)) == ("my-rate", "my_rate.py")
+    assert (claim.name, path) == ("my-rate", Path("my_rate.py").resolve())
     assert main(["new-claim", "my-rate"]) == 2
     assert "exists" in capsys.readouterr().err
     assert main(["new-claim", "1/x"]) == 2

@@ -56,7 +56,7 @@ def check(claim: Claim, context: Context, file: Path | None = None) -> Checked:
         details = "\n\n".join(f"{cell}\n{trace.strip()}" for cell, trace in failure.failures)
     except KeyboardInterrupt:  # an interrupted study is a SystemExit too
         raise
-    except (Exception, SystemExit) as failure:  # of the claim's own functions
+    except BaseException as failure:  # of the claim's own functions
         if isinstance(failure, LmcError) and not isinstance(failure, InvalidInputError):
             raise
         error = f"{describe_error(failure)}{_place(failure, file)}"
@@ -69,5 +69,5 @@ def _place(failure: BaseException, file: Path | None) -> str:
     """Where in the claim's file the error arose."""
     if file is None:
         return ""
-    frames = [f for f in traceback.extract_tb(failure.__traceback__) if f.filename == str(file.resolve())]
+    frames = [f for f in traceback.extract_tb(failure.__traceback__) if f.filename == str(file)]
     return f" ({file.name}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else ""

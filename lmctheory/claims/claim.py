@@ -17,6 +17,7 @@ from lmctheory.sweep import grid
 
 KINDS = ("theorem", "proof", "measurement")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+MAX_NAME = 200  # characters: file systems take 255, with an ending
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -26,7 +27,7 @@ class Claim:
     Parameters
     ----------
     name : str
-        Letters, digits, hyphens, dots and underscores: it names files.
+        At most 200 letters, digits, hyphens, dots and underscores: it names files.
     statement : str
         What is claimed, in plain text; formulas between dollar signs may use simple LaTeX.
     measure : callable
@@ -79,6 +80,8 @@ class Claim:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
             raise InvalidInputError(f"name must be letters, digits, hyphens, dots and underscores, got {self.name!r}")
+        if len(self.name) > MAX_NAME:
+            raise InvalidInputError(f"name must have at most {MAX_NAME} characters, since it names files, got {len(self.name)}")
         with _about(self.name):
             for field in ("statement", "source", "scope"):
                 text = getattr(self, field)

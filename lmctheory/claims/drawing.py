@@ -19,14 +19,14 @@ from lmctheory.errors import MissingDependencyError
 if TYPE_CHECKING:
     from lmctheory.claims.checking import Checked
 
+from lmctheory.plotting import COLOURS, STYLE  # before matplotlib, which may refuse the settings around it
+
 try:
     import matplotlib as mpl
     import matplotlib.style
     from matplotlib.figure import Figure
 except ImportError as error:
     raise MissingDependencyError("figures of claims need matplotlib: pip install 'lmctheory[claims]'") from error
-
-from lmctheory.plotting import COLOURS, STYLE
 
 INK = {  # colours that a page may replace, as CSS variables; the colour on paper is the fallback
     "#000000": "ink",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from importlib.machinery import PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from lmctheory._files import read_bytes
 from lmctheory.claims.claim import Claim
 from lmctheory.errors import InvalidInputError
 
@@ -17,57 +21,60 @@ from lmctheory.errors import InvalidInputError
 def load_claims(paths: Sequence[str | Path]) -> list[tuple[Claim, Path]]:
     """Return every `Claim` that the files define, in order, each with its file.
 
-    A file is run as the module of its name, with its folder on the path, so that it may import its neighbours. Claims in lists,
-    tuples and dicts count too.
+    A file is run as the module of its name, with its folder on the path, so that it may import its neighbours; a file in a
+    package as that module of the package. Claims in lists, tuples and dicts count too.
 
     Raises
     ------
     InvalidInputError
         If a file cannot be read or run, holds no claim, has the name of another module, or two claims have one name.
     """
-    found: dict[str, tuple[Claim, Path]] = {}
-    for path in {Path(path).resolve(): Path(path) for path in paths}.values():
-        module = run_file(path)
+    located = {os.path.realpath(path): Path(path) for path in paths}
+    contents = {file: read_bytes(path) for file, path in located.items()}  # before one of them changes the folder
+    found: dict[str, tuple[Claim, str]] = {}
+    for file, path in located.items():
+        module = run_file(path, file, contents[file])
         claims = list(_claims(vars(module).values()))
         if not claims:
             raise InvalidInputError(f"{path} holds no Claim: assign one to a name, as claim = Claim(name=..., ...)")
         for claim in claims:
             there = found.get(claim.name)
             if there is not None and there[0] is not claim:
-                where = f"{path}" if there[1] == path else f"{there[1]} and {path}"
+                where = f"{path}" if there[1] == file else f"{located[there[1]]} and {path}"
                 raise InvalidInputError(f"claims must have names of their own, got {claim.name!r} twice, in {where}")
-            found.setdefault(claim.name, (claim, path))
-    return list(found.values())
+            found.setdefault(claim.name, (claim, file))
+    return [(claim, Path(file)) for claim, file in found.values()]
 
 
-def run_file(path: Path) -> ModuleType:
-    """Run a Python file as the module of its name and return the module."""
+def run_file(path: Path, file: str, content: bytes) -> ModuleType:
+    """Run a Python file as the module of its name and return the module; `path` is what the user calls the `file`."""
     try:
-        source = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InvalidInputError(f"{path} cannot be read: {error.strerror or error}") from None
+        code = compile(importlib.util.decode_source(content), file, "exec", dont_inherit=True)
     except UnicodeDecodeError:
         raise InvalidInputError(f"{path} is not a text file") from None
-    try:
-        code = compile(source, str(path.resolve()), "exec")
     except SyntaxError as error:
-        raise InvalidInputError(f"{path}, line {error.lineno}: {error.msg}") from None
-    except ValueError as error:  # a null byte
-        raise InvalidInputError(f"{path} is not Python: {error}") from None
-    name = _module_name(path)
-    module = ModuleType(name)
-    module.__file__ = str(path.resolve())
-    sys.modules[name] = module
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+        where = " is not a text file" if error.lineno is None else f", line {error.lineno}"
+        raise InvalidInputError(f"{path}{where}: {error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:  # a null byte, or parentheses without end
+        raise InvalidInputError(f"{path} is not Python: {str(error) or 'it is nested too deeply'}") from None
+    root, name = _module_name(path, file)
+    spec = importlib.util.spec_from_file_location(name, file, loader=SourceFileLoader(name, file))
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    if root not in sys.path:
+        sys.path.insert(0, root)
     try:
+        if spec.parent and name not in sys.modules:
+            importlib.import_module(spec.parent)
+            if name in sys.modules:  # its package needs it
+                return sys.modules[name]
+        sys.modules[name] = module
         exec(code, vars(module))
     except KeyboardInterrupt:
         raise
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise InvalidInputError(f"{path}{_line(error, module.__file__)}: {describe_error(error)}") from error
+    except BaseException as error:
+        sys.modules.pop(name, None)
+        raise InvalidInputError(f"{path}{_line(error, file)}: {describe_error(error)}") from error
     return module
 
 
@@ -75,7 +82,11 @@ def describe_error(error: BaseException) -> str:
     """Return kind and message of an error; of our own the message alone."""
     if isinstance(error, InvalidInputError):
         return str(error)
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # of its own method
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _line(error: BaseException, file: str) -> str:
@@ -83,18 +94,35 @@ def _line(error: BaseException, file: str) -> str:
     return f", line {lines[-1]}" if lines else ""
 
 
-def _module_name(path: Path) -> str:
-    """The name by which streams and cells of the file's functions are named; refused where another module has it."""
-    name, file = path.stem.replace(".", "_"), path.resolve()
-    origin: Any = getattr(sys.modules.get(name), "__file__", None)
-    if name not in sys.modules:
-        spec = importlib.util.find_spec(name)
-        origin = spec.origin if spec else str(file)
-    if origin is None or Path(origin).resolve() != file:
-        raise InvalidInputError(
-            f"{path} must have a name of its own: {name!r} is that of another module, {origin or 'of Python'}"
-        )
-    return name
+def _module_name(path: Path, file: str) -> tuple[str, str]:
+    """Return the folder from which a file can be imported, and the name by which streams and cells of its functions are named.
+
+    Raises
+    ------
+    InvalidInputError
+        If another module has the name.
+    """
+    root, name = os.path.dirname(file), path.stem.replace(".", "_")
+    while os.path.isfile(os.path.join(root, "__init__.py")):
+        root, package = os.path.split(root)
+        name = f"{package}.{name}"
+    other = other_module(name, file, root)
+    if other is not None:
+        raise InvalidInputError(f"{path} must have a name of its own: {name!r} is that of another module, {other}")
+    return root, name
+
+
+def other_module(name: str, file: str = "", root: str = "") -> str | None:
+    """Return where there is a module of this name that is not `file`, if there is one; what is in the folder `root` is not."""
+    if name in sys.modules:
+        origin = getattr(sys.modules[name], "__file__", None)
+        return None if origin is not None and os.path.realpath(origin) == file else origin or "of Python"
+    top = name.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        return "of Python"
+    elsewhere = [entry for entry in sys.path if os.path.realpath(entry or os.curdir) != os.path.realpath(root)]
+    found = PathFinder.find_spec(top, elsewhere)
+    return None if found is None or found.origin is None or os.path.realpath(found.origin) == file else found.origin
 
 
 def _claims(values: Any) -> Iterator[Claim]:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from markupsafe import Markup, escape
+from lmctheory.errors import MissingDependencyError
+
+try:
+    from markupsafe import Markup, escape
+except ImportError as error:
+    raise MissingDependencyError("typesetting needs MarkupSafe: pip install 'lmctheory[claims]'") from error
 
 MINUS, NARROW_SPACE, NO_BREAK_SPACE = "\u2212", "\u202f", "\u00a0"
 MEDIUM_SPACE = "\u205f"

@@ -12,10 +12,10 @@ from lmctheory._files import atomic_file
 from lmctheory.claims.interval import measured_text
 from lmctheory.claims.results import Saved, figure_paths, read_results
 from lmctheory.claims.verdict import Verdict
-from lmctheory.errors import MissingDependencyError
+from lmctheory.errors import InvalidInputError, MissingDependencyError
 
 try:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
     from markupsafe import Markup
 except ImportError as error:
     raise MissingDependencyError("the report page needs Jinja2: pip install 'lmctheory[claims]'") from error
@@ -40,11 +40,22 @@ def write_page(folder: Path, first: Sequence[str] = ()) -> Path:
         If `folder` holds no results, or a file in it is cut short or foreign.
     """
     saved = read_results(folder, first)
+    try:
+        page = _rendered(saved, folder, first)
+    except (LookupError, TypeError, AttributeError, ValueError, UndefinedError) as error:
+        raise InvalidInputError(f"{folder / 'claims'} holds what is no result of lmctheory check ({error})") from error
+    path = folder / "report.html"
+    with atomic_file(path) as file:
+        file.write(page.encode("utf-8", "backslashreplace"))  # the name of a file may hold what is no text
+    return path
+
+
+def _rendered(saved: Sequence[Saved], folder: Path, first: Sequence[str]) -> str:
     names = [one.claim["name"] for one in saved]
     now = [one for one in saved if one.claim["name"] in first] or saved
     entries = [_entry(one, saved, folder, one.claim["name"] in first or not first) for one in saved]
     counts = Counter(entry["verdict"] for entry in entries)
-    page = (
+    return (
         _environment()
         .get_template("report.html.jinja")
         .render(
@@ -54,10 +65,6 @@ def write_page(folder: Path, first: Sequence[str] = ()) -> Path:
             provenance=now[0].provenance,
         )
     )
-    path = folder / "report.html"
-    with atomic_file(path, "w") as file:
-        file.write(page)
-    return path
 
 
 def _entry(one: Saved, saved: Sequence[Saved], folder: Path, is_new: bool) -> dict[str, Any]:
@@ -73,12 +80,19 @@ def _entry(one: Saved, saved: Sequence[Saved], folder: Path, is_new: bool) -> di
         "verdict": claim["verdict"] or "ERROR",
         "provenance": one.provenance,
         "is_new": is_new,
-        "figure": Markup(svg.read_text(encoding="utf-8")) if svg.is_file() else None,
+        "figure": None if claim.get("figure_error") else _figure(svg),
         "pdf": pdf.relative_to(folder).as_posix() if pdf.is_file() else None,
         "data": f"claims/{claim['name']}.json",
         "shared": shared,
         "kind_text": KIND_TEXTS[claim["kind"]],
     }
+
+
+def _figure(svg: Path) -> Markup | None:
+    try:
+        return Markup(svg.read_text(encoding="utf-8"))
+    except FileNotFoundError:  # not drawn, or just being drawn by another run
+        return None
 
 
 def _first(entries: Sequence[dict[str, Any]], verdict: str) -> str:

@@ -9,13 +9,13 @@ import platform
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lmctheory._files import atomic_file, read_json
+from lmctheory._files import atomic_file, check_file, read_json
 from lmctheory.claims.checking import Checked
 from lmctheory.claims.context import Context
 from lmctheory.claims.data import Measured
@@ -35,20 +35,27 @@ def provenance(context: Context, files: Sequence[Path]) -> dict[str, Any]:
         "seed": context.seed,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
-        "versions": {name: version(name) for name in PACKAGES},
-        "code": [commit for folder in dict.fromkeys(file.resolve().parent for file in files) if (commit := _commit(folder))],
+        "versions": {name: _version(name) for name in PACKAGES},
+        "code": [commit for folder in dict.fromkeys(file.parent for file in files) if (commit := _commit(folder))],
     }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # used from its sources
+        return "not installed"
 
 
 def _commit(folder: Path) -> dict[str, Any] | None:
     """The commit of the repository around a folder, and whether its tree differs from it; None without git or repository."""
 
-    def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=20, check=True)
+    def git(*words: str) -> bytes:
+        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, timeout=20, check=True)
         return done.stdout.strip()
 
     try:
-        return {"commit": git("rev-parse", "HEAD"), "is_clean": not git("status", "--porcelain")}
+        return {"commit": git("rev-parse", "HEAD").decode(), "is_clean": not git("status", "--porcelain")}
     except (OSError, subprocess.SubprocessError):
         return None
 
@@ -130,13 +137,28 @@ def figure_paths(folder: Path, name: str) -> tuple[Path, Path]:
     return folder / "figures" / f"{name}.svg", folder / "figures" / f"{name}.pdf"
 
 
+def result_path(folder: Path, name: str) -> Path:
+    """Return where the result of a claim is kept."""
+    return folder / "claims" / f"{name}.json"
+
+
+def check_paths(folder: Path, names: Sequence[str]) -> None:
+    """Make a folder of results, and raise the OSError that writing the results of these claims would raise."""
+    (folder / "claims").mkdir(parents=True, exist_ok=True)
+    for path in (*(result_path(folder, name) for name in names), folder / "report.html"):
+        check_file(path)
+
+
 def write_result(folder: Path, found: dict[str, Any], where: dict[str, Any], data: Any) -> Path:
-    """Write ``claims/NAME.json`` and return its path; data that `measure` has put together itself are saved with it."""
+    """Write ``claims/NAME.json`` and return its path; data that `measure` has put together itself are saved with it.
+
+    NaN and infinities, which JSON does not know, are null.
+    """
     content = {"format": FORMAT, "provenance": where, "claim": found, "data": _as_json(data)}
-    path = folder / "claims" / f"{found['name']}.json"
+    path = result_path(folder, found["name"])
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path, "w") as file:
-        json.dump(content, file, indent=1, allow_nan=True)
+        json.dump(finite(content), file, indent=1, allow_nan=False)
         file.write("\n")
     return path
 
@@ -181,9 +203,16 @@ def _as_json(data: Any) -> Any:
     if data is None or isinstance(data, Measured):
         return None
     try:
-        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in stored(data).items()}
+        return {name: _listed(value) for name, value in stored(data).items()}
     except LmcError:
         return None
+
+
+def _listed(value: Any) -> Any:
+    """An array as lists, complex numbers as pairs."""
+    if not isinstance(value, np.ndarray):
+        return value
+    return (np.stack([value.real, value.imag], axis=-1) if value.dtype.kind == "c" else value).tolist()
 
 
 def finite(value: Any) -> Any:

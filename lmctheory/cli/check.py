@@ -6,12 +6,18 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from lmctheory.cli.options import command, seed
 from lmctheory.cli.output import standard_output_alone
 from lmctheory.cli.process import FAILED, OK, complain, interrupt_status
-from lmctheory.errors import InvalidInputError, MissingDependencyError
+from lmctheory.cli.results_folder import ResultsFolder
+from lmctheory.errors import InvalidInputError, LmcError
+
+if TYPE_CHECKING:
+    from lmctheory.claims.checking import Checked
+    from lmctheory.claims.claim import Claim
+    from lmctheory.claims.context import Context
 
 UNSUPPORTED = 1
 
@@ -24,87 +30,76 @@ def check(options: argparse.Namespace) -> int:
         return _check(options, out)
 
 
-def _check(options: argparse.Namespace, out: IO[str]) -> int:
-    from lmctheory.claims.checking import Checked
+def _check(options: argparse.Namespace, out: IO[str] | None) -> int:
     from lmctheory.claims.checking import check as check_claim
+    from lmctheory.claims.results import finite, line, provenance
+    from lmctheory.cli.verdicts import table_lines, verdict_lines, width
+
+    folder, context, found = _prepared(options)
+    where = provenance(context, [path for _, path in found])
+    rows: list[Checked] = []
+    columns, colour = width(), sys.stdout.isatty()
+    stopped: BaseException | None = None
+    try:
+        for claim, path in found:
+            checked = check_claim(claim, context, path)
+            rows.append(checked)
+            entry = folder.keep(checked, where)
+            if options.json:
+                print(json.dumps(finite(line(entry, context)), allow_nan=False), file=out, flush=True)
+            else:
+                print("\n".join(verdict_lines(checked, columns, colour)), end="\n\n", file=out, flush=True)
+    except KeyboardInterrupt as interrupt:
+        stopped = interrupt
+        if not isinstance(interrupt, SystemExit):  # the study has said it
+            what = str(interrupt) or "interrupted"
+            complain("lmctheory check", "error", f"{what}; finished cells are in {options.out}: the same command resumes")
+    except LmcError as error:  # it concerns all claims: those that have been judged are shown
+        stopped = error
+    except OSError as error:  # standard output is gone or full
+        stopped, out = error, None
+    page = folder.write_page([row.claim.name for row in rows])
+    if rows and out is not None and not options.json:
+        print("\n".join(table_lines(rows, columns, colour)), file=out, flush=True)
+        if page:
+            print(f"\nreport: {Path(options.out, page.name)}; numbers: {Path(options.out, 'claims')}", file=out, flush=True)
+    for problem in folder.problems:
+        complain("lmctheory check", "error", problem)
+    if isinstance(stopped, KeyboardInterrupt):
+        return interrupt_status(stopped)
+    if stopped is not None:
+        raise stopped
+    if folder.problems or any(row.judgement is None for row in rows):
+        return FAILED
+    return OK if all(row.is_supported for row in rows) else UNSUPPORTED
+
+
+def _prepared(options: argparse.Namespace) -> tuple[ResultsFolder, Context, list[tuple[Claim, Path]]]:
+    """Return the folder, the context and the claims; whatever would keep their results from being kept is said first."""
     from lmctheory.claims.context import Context
     from lmctheory.claims.loading import load_claims
-    from lmctheory.claims.results import finite, line, provenance, record, write_result
-    from lmctheory.cli.verdicts import table_lines, verdict_lines, width
     from lmctheory.sweep.store import Store
 
     if options.seed < 0:
         raise InvalidInputError(f"--seed must not be negative, got {options.seed}")
     if options.workers is not None and options.workers < 1:
         raise InvalidInputError(f"--workers must be at least 1, got {options.workers}")
+    if options.dask == "":
+        raise InvalidInputError("--dask must be the address of a scheduler, as tcp://host:port, got ''")
+    folder = ResultsFolder(options.out, options.seed)
     found = load_claims(options.files)
     for claim, _ in found:
         if claim.cells is not None:
             claim.cells_at(options.scale)  # a scale that one of them has not is said before anything is computed
-    folder = Path(options.out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInputError(f"--out must name a folder that can be written, got {folder} ({error.strerror})") from None
+    folder.expect([claim.name for claim, _ in found])
     if options.fresh:
-        with Store(folder) as store:
+        with Store(folder.path) as store:
             store.forget()
     context = Context(
-        scale=options.scale, seed=options.seed, folder=folder, executor=options.dask or "processes", workers=options.workers,
+        scale=options.scale, seed=options.seed, folder=folder.path, executor=options.dask or "processes", workers=options.workers,
         progress="auto",
     )  # fmt: skip
-    where = provenance(context, [path for _, path in found])
-    rows: list[Checked] = []
-    columns, colour = width(), sys.stdout.isatty()
-    interrupted: int | None = None
-    try:
-        for claim, path in found:
-            checked = check_claim(claim, context, path)
-            rows.append(checked)
-            entry = record(checked, _draw(checked, folder, options.seed))
-            write_result(folder, entry, where, checked.data)
-            if options.json:
-                print(json.dumps(finite(line(entry, context)), allow_nan=False), file=out, flush=True)
-            else:
-                print("\n".join(verdict_lines(checked, columns, colour)), end="\n\n", file=out, flush=True)
-    except KeyboardInterrupt as interrupt:
-        interrupted = interrupt_status(interrupt)
-        if not isinstance(interrupt, SystemExit):  # the study has said it
-            complain("lmctheory check", "error", f"interrupted; finished cells are in {folder}: the same command resumes")
-    if not options.json and rows:
-        print("\n".join(table_lines(rows, columns, colour)), file=out, flush=True)
-    page = _write_page(folder, rows)
-    if page and not options.json:
-        print(f"\nreport: {page}; numbers: {folder / 'claims'}", file=out, flush=True)
-    if interrupted is not None:
-        return interrupted
-    if any(row.judgement is None for row in rows):
-        return FAILED
-    return OK if all(row.is_supported for row in rows) else UNSUPPORTED
-
-
-def _draw(checked: Any, folder: Path, root: int) -> str:
-    """Draw the figure for the page, and return what went wrong; without matplotlib there is none."""
-    from lmctheory.claims.results import figure_paths
-
-    for path in figure_paths(folder, checked.claim.name):
-        path.unlink(missing_ok=True)  # of an earlier run
-    try:
-        from lmctheory.claims.drawing import save_figure
-    except MissingDependencyError as error:
-        return str(error)
-    return save_figure(checked, folder, root)
-
-
-def _write_page(folder: Path, rows: list[Any]) -> Path | None:
-    if not rows:
-        return None
-    try:
-        from lmctheory.claims.page import write_page
-    except MissingDependencyError as error:
-        complain("lmctheory check", "note", f"no page and no figures: {error}")
-        return None
-    return write_page(folder, [row.claim.name for row in rows])
+    return folder, context, found
 
 
 def declare(commands: Any) -> None:

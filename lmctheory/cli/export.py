@@ -9,6 +9,7 @@ from typing import Any
 from lmctheory.cli.files import writing
 from lmctheory.cli.options import command
 from lmctheory.cli.output import Report
+from lmctheory.errors import InvalidInputError
 
 
 def export(options: argparse.Namespace) -> Report:
@@ -16,6 +17,9 @@ def export(options: argparse.Namespace) -> Report:
     from lmctheory.sweep import load
     from lmctheory.sweep.tables import write_tables
 
+    for name, given in (("FOLDER", options.folder), ("--out", options.out)):
+        if given == "":
+            raise InvalidInputError(f"{name} must name a folder, got ''")
     folder = Path(options.folder)
     target = folder / "export" if options.out is None else Path(options.out)
     tables = load(folder)

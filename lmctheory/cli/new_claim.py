@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
+from lmctheory._files import atomic_file
 from lmctheory.cli.files import writing
 from lmctheory.cli.options import command
 from lmctheory.cli.output import Report
@@ -16,16 +17,22 @@ from lmctheory.errors import InvalidInputError
 
 def new_claim(options: argparse.Namespace) -> Report:
     """A commented template of a claim."""
+    from lmctheory.claims.loading import other_module
+
     name = options.name.removesuffix(".py")
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name):
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name) or not re.search("[A-Za-z0-9]", name):
         raise InvalidInputError(f"NAME must be letters, digits, hyphens and underscores, a letter first, got {options.name!r}")
-    path = Path(f"{name.replace('-', '_')}.py")
-    if path.exists():
+    path = f"{name.replace('-', '_')}.py"
+    other = other_module(path.removesuffix(".py"), root=os.curdir)
+    if other is not None:
+        raise InvalidInputError(f"NAME must be its own: {options.name!r} is that of another module, {other}")
+    if os.path.lexists(path):
         raise InvalidInputError(f"{path} exists: it is not overwritten")
     template = files("lmctheory.claims").joinpath("templates/claim.py.txt").read_text(encoding="utf-8")
-    with writing(str(path)):
-        path.write_text(template.replace("FILE", str(path)).replace("NAME", name.replace("_", "-").strip("-")), encoding="utf-8")
-    return Report({"file": str(path)}, [f"written to {path}; check it with: lmctheory check {path}"])
+    words = {"FILE": path, "NAME": name.replace("_", "-").strip("-")}
+    with writing(path), atomic_file(path, "w") as file:
+        file.write(re.sub("|".join(words), lambda found: words[found[0]], template))
+    return Report({"file": path}, [f"written to {path}; check it with: lmctheory check {path}"])
 
 
 def declare(commands: Any) -> None:

@@ -59,7 +59,8 @@ def guarded(prog: str) -> Iterator[Outcome]:
             outcome.status = READER_GONE  # one that has enough, such as head, is no mistake
         except OSError as error:
             outcome.status = FAILED
-            complain(outcome.prog, "error", f"standard output cannot be written: {error.strerror or error}")
+            what = "standard output cannot be written" if error.filename is None else f"{error.filename} cannot be used"
+            complain(outcome.prog, "error", f"{what}: {error.strerror or error}")
         except KeyboardInterrupt as error:
             outcome.status = interrupt_status(error)
             complain(outcome.prog, "error", str(error) or "interrupted")

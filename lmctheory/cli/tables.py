@@ -53,7 +53,7 @@ def _parse_barriers(reader: Any, separator: str) -> tuple[dict[float, list[tuple
         if len(set(header)) < len(header):
             raise InvalidInputError(f"the header must name each column once, got {separator.join(header)}")
         for fields in reader:
-            if not fields:
+            if not "".join(fields).strip() and len(fields) < 2:
                 continue
             if len(fields) != len(header):
                 hint = _hint(fields, header, separator)
