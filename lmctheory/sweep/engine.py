@@ -103,7 +103,8 @@ def run_study(
     folder : path
         Holds ``study.sqlite`` and ``arrays/``. Where it can only be read, a finished study is returned from it.
     executor : {"processes", "serial"}, scheduler address, or Executor
-        See `lmctheory.sweep.executors.open_executor`. Results do not depend on it.
+        See `lmctheory.sweep.executors.open_executor`. Results do not depend on it, unless cells draw from a global random
+        generator instead of one made from their seed: its numbers depend on which cells ran before in the same process.
     workers : int, optional
         Number of local processes; all cores by default.
     fresh : bool
