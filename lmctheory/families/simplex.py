@@ -155,7 +155,8 @@ class PopulationSimplex:
     def floor(self, points: FloatArray) -> FloatArray:
         """Return the rounding error to expect in the loss there, `FLOOR` times the sum of the absolute values of its terms.
 
-        Output weights count with ``sum_k s_k |a_k|``, which overestimates where their signs differ. `cancellation_error` is added.
+        Output weights count with ``sum_k s_k |a_k|``, which overestimates where their signs differ. The
+        `cancellation_error` is added.
         """
         b, outputs = np.abs(self.loss.teacher.a), np.abs(self._outputs)
         terms = self._sum(points, outputs, -b, float(b @ self.loss.teacher_kernel @ b))

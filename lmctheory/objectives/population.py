@@ -154,8 +154,8 @@ class Segments:
     def floor(self, paths: IntArray, positions: FloatArray) -> FloatArray:
         """Return the rounding error to expect in the loss there, `FLOOR` times the sum of the absolute values of its terms.
 
-        Output weights of opposite sign at the ends count with ``(1-t) |a_A| + t |a_B|``, which overestimates. `cancellation_error`
-        is added, which is far larger where a neuron nearly vanishes.
+        Output weights of opposite sign at the ends count with ``(1-t) |a_A| + t |a_B|``, which overestimates. The
+        `cancellation_error` is added, which is far larger where a neuron nearly vanishes.
         """
         b, c_a, c_b = np.abs(self.loss.teacher.a), np.abs(self._c_a), np.abs(self._c_b)
         terms = self._sum(paths, positions, c_a, c_b, float(b @ self.loss.teacher_kernel @ b))

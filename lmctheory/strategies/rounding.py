@@ -70,11 +70,13 @@ class Judge:
 
     def value(self, weights: Arrays) -> float:
         returned = self._loss(weights)
+        dtype = str(getattr(returned, "dtype", "")).removeprefix("torch.")
         try:
+            if isinstance(returned, str | bytes) or dtype.startswith("complex") or np.ma.is_masked(returned):
+                raise TypeError  # of all these float makes a number
             value = float(returned)
         except (TypeError, ValueError):
             raise InvalidInputError(f"loss must return one real number, got {returned!r}") from None
-        dtype = str(getattr(returned, "dtype", "")).removeprefix("torch.")
         if dtype.startswith(("float16", "bfloat16", "float8")) and None in (self._rtol, self._atol):
             raise InvalidInputError(
                 f"loss must compute in single or double precision, got a value in {dtype}, "

@@ -105,8 +105,8 @@ class Rotation:
 def reflected(W: FloatArray, normals: FloatArray, projection: FloatArray | None) -> FloatArray:
     """Return the rows of `W`, reflected along the projections of `normals` one after the other.
 
-    The product of k reflections is ``I - left right`` with ``left`` (d, k) and ``right`` (k, d), see `_factors`: `W` is passed over
-    once, however many there are.
+    The product of k reflections is ``I - left right`` with ``left`` (d, k) and ``right`` (k, d), see `_factors`: `W` is passed
+    over once, however many there are.
     """
     left, right = _factors(normals, projection)
     return W - (W @ left) @ right if len(right) else W
