@@ -127,6 +127,6 @@ def _normal(draw: Any, d: int) -> FloatArray:
     row = np.zeros(d)
     for _ in range(draw(st.integers(1, 2))):
         row[draw(units(d))] = draw(st.sampled_from([1.0, -1.0]))
-    if draw(st.booleans()):
+    if draw(st.integers(0, 3)):  # mostly: the others renumber inputs and change signs, which many a loss survives
         row = np.random.default_rng(draw(seeds())).normal(size=d)
     return row

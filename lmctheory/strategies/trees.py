@@ -27,9 +27,10 @@ def arrays_of(params: Any) -> Arrays:
                 raise InvalidInputError(f"params must have one array a path, got two at {path!r}")
             found[path] = leaf
         elif path and _holds_others(leaf):
+            hint = "; pass its state_dict()" if hasattr(leaf, "state_dict") else ""
             raise InvalidInputError(
                 "params must hold arrays in dictionaries, lists, tuples or dataclasses, "
-                f"got a {type(leaf).__name__} at {path!r}, whose arrays would not be drawn{'; pass its state_dict()' if hasattr(leaf, 'state_dict') else ''}"
+                f"got a {type(leaf).__name__} at {path!r}, whose arrays would not be drawn{hint}"
             )
         return leaf
 
