@@ -1,6 +1,7 @@
 """The checks themselves are tested on losses that have the symmetry and on losses that lack it, each in a way of its own."""
 
 import re
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 import lmctheory as lmc
 from lmctheory import strategies
+from lmctheory.strategies import invariance
 from lmctheory.strategies.cases import Case
 from lmctheory.strategies.rounding import Judge
 from lmctheory.strategies.search import Search
@@ -101,8 +103,37 @@ RIGHT = {
 SIZES = [{}, {"width": 2, "input_dim": 1}, {"width": (1, 200), "input_dim": (1, 60)}, {"width": 40, "input_dim": 100}]
 
 
+@cache
+def examples(symmetry):
+    """Return for each size the weights before and after, in all examples of a check: drawn once, for all losses."""
+    found = []
+
+    class Recorder(Judge):
+        def compare(self, before, after, complete=False):
+            found[-1].append((before, after))
+            return super().compare(before, after, complete)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(invariance, "Judge", Recorder)
+        for size in SIZES:
+            found.append([])
+            CHECKS[symmetry](lambda W, a: 0.0, **size, max_examples=40)
+    return found
+
+
 @pytest.mark.parametrize(("symmetry", "number"), [(name, k) for name, losses in RIGHT.items() for k in range(len(losses))])
 def test_right_losses_pass(symmetry, number):
+    loss = RIGHT[symmetry][number]
+    for cases in examples(symmetry):
+        assert len(cases) == 40
+        judge = Judge(lambda weights: loss(np.array(weights["W"]), np.array(weights["a"], dtype=float)), None, None)
+        for _ in range(2):  # the second time in the precision that all values show
+            assert all(judge.compare(before, after).equal for before, after in cases)
+
+
+@pytest.mark.parametrize("symmetry", CHECKS)
+@pytest.mark.parametrize("number", [0, 1])
+def test_checks_of_right_losses_pass(symmetry, number):
     for size in SIZES:
         CHECKS[symmetry](RIGHT[symmetry][number], **size, max_examples=20)
 
@@ -221,6 +252,14 @@ def test_losses_that_are_no_numbers_fail(check, size):
         check(lambda W, a: np.nan if (a == 0).any() else 1.0, **size)
     with pytest.raises(KeyError, match="of the loss"):
         check(lambda W, a: {}["of the loss"], **size)
+
+
+@pytest.mark.parametrize(
+    "value", ["1.0", b"1", np.complex128(1), np.ma.masked, np.ma.array(1.0, mask=True), None, [1.0], np.ones(2)]
+)
+def test_values_that_float_would_take_on_trust_are_refused(value):
+    with pytest.raises(lmc.InvalidInputError, match="loss must return one real number"):
+        strategies.assert_permutation_invariant(lambda W, a: value)
 
 
 @pytest.mark.parametrize("convert", [np.float16, np.float32])

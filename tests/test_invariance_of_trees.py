@@ -192,6 +192,21 @@ def test_jax_trees():
         check(lambda p: loss(p) * (1 + 1e-3 * (p["b1"][0] > p["b1"][1])), params=example, axes=AXES)
     assert "single" in str(failure.value)
     assert isinstance(failure.value.arguments[0]["W1"], jax.Array)
+
+    @jax.tree_util.register_pytree_node_class
+    class Node:
+        def __init__(self, *arrays):
+            self.arrays = arrays
+
+        def tree_flatten(self):
+            return self.arrays, None
+
+        @classmethod
+        def tree_unflatten(cls, _, arrays):
+            return cls(*arrays)
+
+    with pytest.raises(lmc.InvalidInputError, match="got a Node at 'inner', whose arrays would not be drawn"):
+        check(lambda p: 0.0, params={**example, "inner": Node(example["W1"])}, axes=AXES)
     half = {name: array.astype(jnp.bfloat16) for name, array in example.items()}
     with pytest.raises(lmc.InvalidInputError, match="got bfloat16 at 'W1'"):
         check(loss, params=half, axes=AXES)
@@ -216,6 +231,10 @@ def test_state_dictionaries_of_pytorch():
         check(loss, params=model.state_dict(), axes={"0.weight": ("h", None), "0.bias": ("h",)})
     with pytest.raises(lmc.InvalidInputError, match=re.escape("pass its state_dict()")):
         check(loss, params=model, axes=axes)
+    with pytest.raises(
+        lmc.InvalidInputError, match="got a Linear at 'layer', whose arrays would not be drawn; pass its state_dict"
+    ):
+        check(loss, params={**model.state_dict(), "layer": model[0]}, axes=axes)
 
 
 @pytest.mark.filterwarnings("default")  # JAX's own

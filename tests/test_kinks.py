@@ -6,8 +6,10 @@ import numpy as np
 import pairs
 import pytest
 from dense import dense_barrier
+from reference import mp_path_loss
 
 import lmctheory as lmc
+from lmctheory.families.simplex import Edges, Simplex
 from lmctheory.objectives.passages import feet_of_grams, narrow_passages, narrow_zeros, nearest_points
 
 TEACHER = 0.01  # output weight of its only neuron, along the second axis
@@ -94,6 +96,20 @@ def test_kinds_and_grids(kind, grid_size):
     assert found.height == pytest.approx(of_hat(0.8), rel=1e-8)
     np.testing.assert_array_equal(found.grid, np.linspace(0, 1, grid_size))
     assert lmc.barrier(*hat(0.4, 1e-3, 0.8), kind="midpoint").height == pytest.approx(0.0, abs=1e-8)
+
+
+@pytest.mark.parametrize("width", [1e-2, 1e-5, 1e-8])
+@pytest.mark.parametrize("turn", [0.0, 0.3])
+def test_floor_covers_the_noise_at_a_spike(width, turn):
+    """Near feet inner products are differences of far larger ones; output weights that vanish there, too, count as they are."""
+    ts, path = 0.515 + width * np.linspace(-2, 2, 9), np.zeros(1, dtype=np.intp)
+    for net_a, net_b, teacher in (hat(0.515, width, 0.8, turn * width), arch(0.515, width, 0.5)):
+        true = np.array([float(mp_path_loss(net_a, net_b, teacher, t)) for t in ts])
+        loss = lmc.PopulationLoss(teacher)
+        for segments in (loss.segments([net_a], [net_b]), Edges(Simplex(loss, [net_a, net_b]))):
+            noise, floor = np.abs(segments(path, ts[None])[0] - true), segments.floor(path, ts[None])[0]
+            assert (noise < floor).all()
+            assert floor.max() < 200 * noise.max()
 
 
 # --- everything that takes a maximum on a path ----------------------------------------------------------------------

@@ -183,6 +183,13 @@ def test_the_way_out_that_the_warning_names():
         np.testing.assert_array_equal(lmc.DataLoss(X, found).labels, CLASSES)
 
 
+@pytest.mark.parametrize("y", [np.eye(3), np.eye(3, dtype=int), np.eye(5)[[1, 3, 4]]], ids=["floats", "integers", "some classes"])
+def test_unit_vectors_of_which_none_repeats_are_warned_about(y):
+    with pytest.warns(lmc.DataWarning, match="y holds whole numbers"):
+        lmc.DataLoss(X[:3], y)
+    lmc.DataLoss(X[:3], y + np.eye(len(y), y.shape[1]))
+
+
 def test_targets_of_a_regression_are_no_labels():
     draw = np.random.default_rng(1)
     for y in (draw.normal(size=60), np.zeros(60), np.ones((60, 2)), CLASSES + 0.5, np.arange(60.0) + 5):

@@ -15,6 +15,7 @@ from lmctheory._compiled.simplex import simplex_losses
 from lmctheory.networks import TwoLayerNet
 from lmctheory.objectives import FLOOR, DataLoss, Objective, PopulationLoss
 from lmctheory.objectives.passages import feet_of_grams, narrow_passages, narrow_zeros
+from lmctheory.objectives.population import cancellation_error
 
 NEARLY_ZERO = 0.1  # share of the mean norm of the vectors that a neuron is mixed of
 
@@ -154,10 +155,15 @@ class PopulationSimplex:
     def floor(self, points: FloatArray) -> FloatArray:
         """Return the rounding error to expect in the loss there, `FLOOR` times the sum of the absolute values of its terms.
 
-        Output weights count with ``sum_k s_k |a_k|``, which overestimates where their signs differ.
+        Output weights count with ``sum_k s_k |a_k|``, which overestimates where their signs differ. The
+        `cancellation_error` is added.
         """
-        b = np.abs(self.loss.teacher.a)
-        return FLOOR * self._sum(points, np.abs(self._outputs), -b, float(b @ self.loss.teacher_kernel @ b))
+        b, outputs = np.abs(self.loss.teacher.a), np.abs(self._outputs)
+        terms = self._sum(points, outputs, -b, float(b @ self.loss.teacher_kernel @ b))
+        ends, norms = np.linalg.norm(self._triangles, axis=1), np.linalg.norm(self._triangles @ points.T, axis=1)
+        masses, teacher = np.abs(points @ self._outputs), float(b @ self.loss.teacher_norms)
+        mixed, left = ((masses * n).sum(axis=1) + teacher for n in (points @ ends.T, norms.T))
+        return FLOOR * terms + self.loss.scale * cancellation_error(mixed, left)
 
     def _sum(self, points: FloatArray, outputs: FloatArray, b: FloatArray, energy: float) -> FloatArray:
         losses = simplex_losses(

@@ -264,12 +264,18 @@ def whole(targets: FloatArray) -> bool:
 
 
 def _like_labels(targets: FloatArray) -> bool:
-    """Say whether targets ``(n, k)`` have the values of class labels: whole, several, and repeated or each of ``0 .. k - 1``."""
+    """Say whether targets ``(n, k)`` have the values of class labels.
+
+    They are whole, several, and repeated or each of ``0 .. k - 1``; or unit vectors.
+    """
     if not whole(targets):
         return False
     values = np.unique(targets, axis=0)
-    complete = values.shape[1] == 1 and np.array_equal(values[:, 0], np.arange(len(values)))
-    return 1 < len(values) < len(targets) or (complete and len(values) > 1)
+    if values.shape[1] == 1:
+        complete = np.array_equal(values[:, 0], np.arange(len(values)))
+    else:
+        complete = bool(((values == 0) | (values == 1)).all() and (values.sum(axis=1) == 1).all())
+    return len(values) > 1 and (complete or len(values) < len(targets))
 
 
 def _softmax(outputs: FloatArray) -> FloatArray:

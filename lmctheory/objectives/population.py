@@ -22,6 +22,7 @@ from lmctheory.objectives.passages import narrow_passages, nearest_points
 
 INPUTS = ("gaussian", "sphere")
 FLOOR = 4.0 * np.finfo(float).eps  # rounding error of a loss, relative to the sum of the absolute values of its terms
+CANCELLATION = np.finfo(float).eps / 4.0  # relative to products of masses; thrice as much as was seen at the ends of hats
 SHARE = 256  # students; segments between wider networks are shared by threads
 
 
@@ -153,10 +154,16 @@ class Segments:
     def floor(self, paths: IntArray, positions: FloatArray) -> FloatArray:
         """Return the rounding error to expect in the loss there, `FLOOR` times the sum of the absolute values of its terms.
 
-        Output weights of opposite sign at the ends count with ``(1-t) |a_A| + t |a_B|``, which overestimates.
+        Output weights of opposite sign at the ends count with ``(1-t) |a_A| + t |a_B|``, which overestimates. The
+        `cancellation_error` is added, which is far larger where a neuron nearly vanishes.
         """
-        b = np.abs(self.loss.teacher.a)
-        return FLOOR * self._sum(paths, positions, np.abs(self._c_a), np.abs(self._c_b), float(b @ self.loss.teacher_kernel @ b))
+        b, c_a, c_b = np.abs(self.loss.teacher.a), np.abs(self._c_a), np.abs(self._c_b)
+        terms = self._sum(paths, positions, c_a, c_b, float(b @ self.loss.teacher_kernel @ b))
+        t, (position, foot, length) = positions[..., None], np.moveaxis(self._feet[paths][:, None], -1, 0)
+        norms, start, end = (np.sqrt(foot + (at - position) ** 2 * length) for at in (t, 0.0, 1.0))
+        outputs = np.abs((1 - t) * self._c_a[paths][:, None] + t * self._c_b[paths][:, None])
+        mixed = (outputs * ((1 - t) * start + t * end)).sum(axis=-1)
+        return FLOOR * terms + self.loss.scale * cancellation_error(mixed, (outputs * norms).sum(axis=-1))
 
     def passages(self, spacing: float) -> FloatArray:
         """Return where students pass the origin more quickly than a grid of this spacing can follow: see `narrow_passages`."""
@@ -168,6 +175,14 @@ class Segments:
         for part in _for_each(lambda k: segment_sums(paths, ts, self._grams[k], self._feet, c_a, c_b), len(self._grams)):
             losses += part
         return losses * self.loss.scale
+
+
+def cancellation_error(mixed: FloatArray, left: FloatArray) -> FloatArray:
+    """Return the error of a loss at mixtures of networks, whose inner products are mixed of those of the ends.
+
+    `mixed` is the sum of the masses if norms were mixed, `left` of the masses that there are: less, where vectors cancel.
+    """
+    return CANCELLATION * mixed * np.maximum(mixed - left, 0.0)
 
 
 def _refuse_overflow(derivatives: FloatArray, norms: FloatArray) -> None:

@@ -39,7 +39,7 @@ def widths(max_width: int = MAX_WIDTH) -> st.SearchStrategy[int]:
 def weights(shape: tuple[int, ...]) -> st.SearchStrategy[FloatArray]:
     """Weight arrays with entries that are 0 or of size 2^-10 to 10, so that failures shrink to simple numbers.
 
-    Arrays of more than 128 entries come from a seed: normal numbers, small whole numbers, or zeros, with rows that may be equal.
+    Arrays of more than 128 entries come from a seed: uniform numbers, small whole numbers, or zeros, with rows that may be equal.
     """
     if math.prod(shape) > MAX_ENTRIES:
         return seeded.array(shape)

@@ -74,10 +74,11 @@ class Search:
         def changes(case: Case) -> bool:
             if self.tried >= self.max_examples and not failed:
                 return False
-            if not unequal(case.weights, self.symmetry.transform(case)):
+            after = self.symmetry.transform(case)
+            if not unequal(case.weights, after):
                 return math.isnan(self.judge.value(case.weights))
             self.tried += 1
-            if fails := self.fails(case):
+            if fails := not self.judge.compare(case.weights, after).equal:
                 failed.append(case)
             return fails
 

@@ -103,11 +103,24 @@ class Rotation:
 
 
 def reflected(W: FloatArray, normals: FloatArray, projection: FloatArray | None) -> FloatArray:
-    """Return the rows of `W`, reflected along the projections of `normals` one after the other."""
+    """Return the rows of `W`, reflected along the projections of `normals` one after the other.
+
+    The product of k reflections is ``I - left right`` with ``left`` (d, k) and ``right`` (k, d), see `_factors`: `W` is passed
+    over once, however many there are.
+    """
+    left, right = _factors(normals, projection)
+    return W - (W @ left) @ right if len(right) else W
+
+
+def _factors(normals: FloatArray, projection: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+    """Return factors of what the product of the reflections lacks to the identity."""
+    d = normals.shape[1]
+    left, right = np.zeros((d, 0)), np.zeros((0, d))
     for normal in normals:
         free = normal if projection is None else projection @ normal
         length = np.linalg.norm(free)
         if length > 1e-6 * np.linalg.norm(normal):  # else there is nothing to reflect but rounding errors
             free = free / length
-            W = W - 2 * np.outer(W @ free, free)
-    return W
+            left = np.column_stack([left, 2 * (free - left @ (right @ free))])
+            right = np.vstack([right, free])
+    return left, right

@@ -26,6 +26,12 @@ def arrays_of(params: Any) -> Arrays:
             if path in found:
                 raise InvalidInputError(f"params must have one array a path, got two at {path!r}")
             found[path] = leaf
+        elif path and _holds_others(leaf):
+            hint = "; pass its state_dict()" if hasattr(leaf, "state_dict") else ""
+            raise InvalidInputError(
+                "params must hold arrays in dictionaries, lists, tuples or dataclasses, "
+                f"got a {type(leaf).__name__} at {path!r}, whose arrays would not be drawn{hint}"
+            )
         return leaf
 
     _rebuilt(params, collect, "")
@@ -88,6 +94,13 @@ def _like(leaf: Any, array: Any) -> Any:
     if _of(leaf, "jax", "Array"):
         return sys.modules["jax"].numpy.array(array, dtype=leaf.dtype)
     return np.array(array, dtype=leaf.dtype)
+
+
+def _holds_others(leaf: Any) -> bool:
+    """Whether a leaf holds arrays of its own: a module of PyTorch, or a node of another kind that is registered with JAX."""
+    jax = sys.modules.get("jax")
+    is_node = jax is not None and leaf is not None and not jax.tree_util.all_leaves([leaf])
+    return is_node or _of(leaf, "torch.nn", "Module")
 
 
 def _of(leaf: Any, module: str, name: str) -> bool:
