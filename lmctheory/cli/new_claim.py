@@ -23,11 +23,11 @@ def new_claim(options: argparse.Namespace) -> Report:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name) or not re.search("[A-Za-z0-9]", name):
         raise InvalidInputError(f"NAME must be letters, digits, hyphens and underscores, a letter first, got {options.name!r}")
     path = f"{name.replace('-', '_')}.py"
+    if os.path.lexists(path):
+        raise InvalidInputError(f"{path} exists: it is not overwritten")
     other = other_module(path.removesuffix(".py"), root=os.curdir)
     if other is not None:
         raise InvalidInputError(f"NAME must be its own: {options.name!r} is that of another module, {other}")
-    if os.path.lexists(path):
-        raise InvalidInputError(f"{path} exists: it is not overwritten")
     template = files("lmctheory.claims").joinpath("templates/claim.py.txt").read_text(encoding="utf-8")
     words = {"FILE": path, "NAME": name.replace("_", "-").strip("-")}
     with writing(path), atomic_file(path, "w") as file:
