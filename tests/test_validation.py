@@ -12,9 +12,10 @@ import lmctheory as lmc
 from paper_figures import FIGURES
 from paper_figures.files import save
 from validation import __main__ as command
+from validation.cells.ensembles import Ensemble, gd_ensembles
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.claims import CLAIMS, double_descent, permutation_invariance, rate
-from validation.experiments import Ensemble, gd_ensembles
+from validation.claims import CLAIMS, double_descent, permutation_invariance
+from validation.evidence import rates
 from validation.report.results import write_json
 
 S, R, I = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE  # noqa: E741
@@ -44,7 +45,7 @@ def _fit(low, high):
     ],
 )
 def test_rate_rule(intervals, verdict):
-    assert rate.decide([_fit(*interval) for interval in intervals]) is verdict
+    assert rates.decide([_fit(*interval) for interval in intervals]) is verdict
 
 
 def _ensembles(curve, spread=0.15, n_runs=24):
@@ -245,17 +246,17 @@ def test_figures_are_drawn_from_saved_numbers_alone(tmp_path):
     widths, n_runs = [8, 12, 16], 24
     context = Context(seed=1)
     ensembles = gd_ensembles(context, [(4, d, m) for d in (4, 5) for m in widths], n_runs)
-    fits = {d: rate.fit_both([e for e in ensembles if e.d == d], context.rng(0)) for d in (4, 5)}
+    fits = {d: rates.fit_ensembles([e for e in ensembles if e.d == d], context.rng(0)) for d in (4, 5)}
     records = [e.record() for e in ensembles]
     synthetic = _ensembles(_double_descent)
     shape = double_descent._decide(context, synthetic, [e.modulo for e in synthetic])[1]
     control = double_descent._decide(context, synthetic, [e.unaligned for e in synthetic])[1]
     data = {
-        "rate": {"ensembles": records[: len(widths)], "fits": [rate.fit_record(fit) for fit in fits[4]]},
+        "rate": {"ensembles": records[: len(widths)], "fits": [rates.fit_record(fit) for fit in fits[4]]},
         "dimension_free": {
             "dimensions": [4, 5],
             "ensembles": records,
-            "fits": {str(d): [rate.fit_record(fit) for fit in both] for d, both in fits.items()},
+            "fits": {str(d): [rates.fit_record(fit) for fit in both] for d, both in fits.items()},
         },
         "double_descent": {"shape": as_json(shape), "control_shape": as_json(control)},
     }

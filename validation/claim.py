@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -39,16 +40,6 @@ class Verdict(StrEnum):
         return Verdict.SUPPORTED if all(conditions) else Verdict.INCONCLUSIVE
 
 
-def failing(cells: Iterable[tuple[object, dict[str, bool | None]]]) -> str:
-    """Return which named conditions fail in which cells, and which are undecided."""
-    found = [(f"{name} ({cell})", held) for cell, conditions in cells for name, held in conditions.items()]
-    words = (
-        f"{word}: {'; '.join(name for name, held in found if held is value) or 'none'}."
-        for value, word in ((False, "Failing"), (None, "Undecided"))
-    )
-    return " ".join(words)
-
-
 class Progress(Protocol):
     """Receives the share of a claim's work that is done, and the number of cells that failed."""
 
@@ -78,6 +69,16 @@ class Context:
     executor: str | Executor = "processes"
     workers: int | None = None
     mnist: Path | None = None
+
+    @property
+    def images(self) -> str:
+        """The name of the set of images: it changes with the files in the folder `mnist`."""
+        if self.mnist is None:
+            return "digits"
+        digest = hashlib.sha256()
+        for path in sorted(self.mnist.glob("*-ubyte*")):
+            digest.update(path.read_bytes())
+        return f"mnist {digest.hexdigest()[:12]}"
 
     def pick(self, quick: T, full: T) -> T:
         """Return the value for this scale."""
@@ -163,8 +164,8 @@ class Claim:
     """A statement that numbers can support or refute.
 
     `rule` is the decision rule and `control` the negative control, both to be fixed before the numbers are seen; `experiment`
-    applies them. Which figures draw the outcome's data is recorded in `paper_figures.FIGURES`. With `on_images` the numbers
-    depend on the set of images, ``Context.mnist``.
+    applies them. A figure of `paper_figures` names the claim whose data it draws. With `on_images` the numbers depend on the set
+    of images, ``Context.mnist``.
     """
 
     name: str

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
-from validation.blocks import joined, sweep_in_blocks
+from validation.cells.blocks import joined, sweep_in_blocks
+from validation.cells.ensembles import descend
+from validation.cells.families import MEASURES, gd_families, minima_families
 from validation.claim import Claim, Context, Measurement, Outcome, as_json
-from validation.claims import rate
-from validation.experiments import descend
-from validation.families import MEASURES, gd_families, minima_families
+from validation.evidence import rates
 
 KEY, KEY_TRIANGLE = 521, 522
 TEACHER = (4, 8)
@@ -50,8 +50,8 @@ def experiment(context: Context) -> Outcome:
     triangles = context.sweep(triangle, [{"M": M, "d": d, "width": m} for m in TRIANGLE_WIDTHS])
     first, second = fits["GD", 3, "simplex"], fits["uniform", 3, "simplex"]
     return Outcome(
-        verdict=rate.decide(list(fits.values())),
-        control=rate.decide(list(control.values())),
+        verdict=rates.decide(list(fits.values())),
+        control=rates.decide(list(control.values())),
         headline=[
             Measurement("exponent, GD, simplex of 3", first.exponent, first.interval),
             Measurement("uniform, simplex of 3", second.exponent, second.interval),
@@ -64,10 +64,10 @@ def experiment(context: Context) -> Outcome:
         data={
             "sources": as_json(sources),
             "fits": [
-                {"source": source, "k": k, "measure": measure, "fit": rate.fit_record(fit)}
+                {"source": source, "k": k, "measure": measure, "fit": rates.fit_record(fit)}
                 for (source, k, measure), fit in fits.items()
             ],
-            "control": {measure: rate.fit_record(fit) for measure, fit in control.items()},
+            "control": {measure: rates.fit_record(fit) for measure, fit in control.items()},
             "triangles": as_json(triangles),
         },
     )

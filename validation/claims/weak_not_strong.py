@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from lmctheory.bootstrap import bootstrap_log_means
-from validation.blocks import joined, sweep_in_blocks
+from validation.cells.blocks import joined, sweep_in_blocks
+from validation.cells.families import PROVED_WIDTH, gd_triples
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.claims.two_piece_connectivity import interval
-from validation.families import PROVED_WIDTH, gd_triples
+from validation.evidence.intervals import share_interval
 
 KEY = 511
 LEVEL = 0.95
@@ -48,7 +48,9 @@ def experiment(context: Context) -> Outcome:
         verdict=decide(proved),
         control=decide([control]),
         headline=[
-            Measurement(f"share with a gap, m={clearest['width']}", gaps.mean(), interval(int(gaps.sum()), len(gaps), LEVEL)),
+            Measurement(
+                f"share with a gap, m={clearest['width']}", gaps.mean(), share_interval(int(gaps.sum()), len(gaps), LEVEL)
+            ),
             Measurement("there strong/weak", clearest["strong"].mean() / clearest["weak"].mean()),
             *(Measurement(f"mean gap, m={row['width']}", row["gap"], row["gap_interval"]) for row in _largest_and_last(rows, 4)),
         ],
@@ -68,7 +70,7 @@ def decide(cells: Sequence[dict[str, Any]]) -> Verdict:
     bounds = []
     for cell in cells:
         counted = has_gap(cell) & (cell["proved"] == 1)
-        bounds.append(interval(int(counted.sum()), len(counted), 1 - (1 - LEVEL) / len(cells)))
+        bounds.append(share_interval(int(counted.sum()), len(counted), 1 - (1 - LEVEL) / len(cells)))
     if any(low > SHARE for low, _ in bounds):
         return Verdict.SUPPORTED
     return Verdict.REFUTED if all(high < SHARE for _, high in bounds) else Verdict.INCONCLUSIVE
@@ -79,7 +81,7 @@ def _summary(cell: dict[str, Any], root: np.random.SeedSequence) -> dict[str, An
     gaps = has_gap(cell)
     gap = np.where(gaps, cell["strong"] - cell["weak"], 0.0)
     row = {name: cell[name] for name in ("M", "d", "width", "n_triples")}
-    row |= {"share": gaps.mean(), "share_interval": interval(int(gaps.sum()), len(gaps), LEVEL)}
+    row |= {"share": gaps.mean(), "share_interval": share_interval(int(gaps.sum()), len(gaps), LEVEL)}
     row |= {"proved": bool((cell["proved"] == 1).all()), "largest_ratio": _largest_ratio(cell)}
     for name, values in (("weak", cell["weak"]), ("strong", cell["strong"]), ("gap", gap), ("after_cycle", cell["after_cycle"])):
         row |= {name: values.mean(), f"{name}_interval": _mean_interval(values, root)}

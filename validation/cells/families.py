@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
-from validation.experiments import descend
+from validation.cells.ensembles import descend
 
 KEY_TRIPLES, KEY_DESCENT, KEY_MINIMA = 501, 502, 503
 PROVED_WIDTH = 8  # the strong barrier of three networks up to this width is proved by complete search
