@@ -16,15 +16,23 @@ def forget(packages):
     for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
         del sys.modules[name]
 
-everything, *names = sys.argv[1:]
-packages = {name.partition(".")[0] for name in names}
-importlib.import_module(everything)  # what is not of these packages stays loaded
-for name in names:
+def fails(name):
     forget(packages)
     try:
         importlib.import_module(name)
     except Exception:
         traceback.print_exc()
+        return True
+
+everything, *names = sys.argv[1:]
+packages = {name.partition(".")[0] for name in names}
+importlib.import_module(everything)  # what is not of these packages stays loaded
+remaining = set(names)
+for package in {name.rpartition(".")[0] for name in names} - {""}:
+    if not fails(package):  # which comes first, whatever module of it is imported: those that it loads itself are done
+        remaining -= {name for name in names if name.rpartition(".")[0] == package and name in sys.modules}
+for name in sorted(remaining):
+    if fails(name):
         print(name)
 """
 

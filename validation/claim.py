@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from lmctheory import _checks
 from lmctheory.errors import LmcError
 from lmctheory.sweep import Study, run_study
 
@@ -54,6 +55,11 @@ class FailedCellsError(LmcError):
         super().__init__(f"{len(failures)} cells failed, the first of them {cell}: {error.strip().splitlines()[-1]}")
 
 
+def stream(seed: int, name: str, *path: str | int) -> np.random.SeedSequence:
+    """Return the random stream of these names: who asks for the same ones shares it, and nobody else does."""
+    return _checks.stream(np.random.SeedSequence(seed), name, *path)
+
+
 @dataclass(frozen=True)
 class Context:
     """How to run: ``scale`` "quick" or "full", the seed, where progress is reported, and where cells are computed and kept.
@@ -87,6 +93,10 @@ class Context:
     def rng(self, *key: int) -> np.random.SeedSequence:
         """Return the random stream with this key; it does not depend on the claim or on the order of requests."""
         return np.random.SeedSequence([self.seed, *key])
+
+    def stream(self, name: str, *path: str | int) -> np.random.SeedSequence:
+        """Return the random stream of these names; see `stream`."""
+        return stream(self.seed, name, *path)
 
     def track(self, items: Sequence[T], cost: Callable[[T], float] = lambda _: 1.0) -> Iterator[T]:
         """Iterate over `items`, reporting progress in proportion to `cost`."""
