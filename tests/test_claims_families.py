@@ -5,9 +5,10 @@ import pytest
 
 import lmctheory as lmc
 from lmctheory.families.simplex import lattice
-from validation.cells.families import MEASURES, align_minima, gd_families, gd_triples, measures, merged, minima_families
 from validation.claim import Verdict, as_json
 from validation.claims import strong_emerges_with_width, weak_not_strong
+from validation.claims.strong_emerges_with_width import MEASURES, align_minima, gd_families, measures, merged, minima_families
+from validation.claims.weak_not_strong import gd_triples
 from validation.evidence import rates
 
 S, R, I = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE  # noqa: E741

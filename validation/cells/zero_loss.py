@@ -8,7 +8,6 @@ import numpy as np
 
 import lmctheory as lmc
 
-LAWS = ("uniform", "sparse", "one large class")
 ZEROS = 0.3  # probability of a zero neuron under the law "sparse"
 UNEVENNESS = 0.2  # concentration of the Dirichlet law of class sizes: small, so that most classes have one neuron
 VANISHES = 10.0  # floors: where all weights are equal rounding errors add up, to 2.4 floors at m = 256

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
-from validation.cells.zero_loss import LAWS, VANISHES, ZEROS, draw_pair, loss_over_floor
+from validation.cells.zero_loss import VANISHES, ZEROS, draw_pair, loss_over_floor
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
 from validation.evidence.connections import LEVEL, decide
 from validation.evidence.intervals import share_interval
@@ -19,6 +19,7 @@ from validation.theory.connection_probability import (
 )
 
 KEY = 521
+LAWS = ("uniform", "sparse", "one large class")
 EXACT_WIDTHS = {2: range(3, 29), 3: range(4, 37), 4: range(5, 45, 3)}  # as far as rounding leaves eight digits
 SEVERAL = 3  # paths of each cell whose loss is computed
 
