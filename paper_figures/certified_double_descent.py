@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lmctheory.plotting import COLOURS
 
+CLAIM = "certified-double-descent"
 CAPTION = (
     "Left: barriers modulo permutation of sampled uniform minima, each proved to a part 1e-6, and their proved means (lines); "
     "at m = M, and for pairs with equal class sizes, they are exactly 0 and not drawn. Right: barriers under weight matching and "

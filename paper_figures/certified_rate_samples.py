@@ -11,6 +11,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from lmctheory.plotting import COLOURS
 from paper_figures._records import fit_from_record
 
+CLAIM = "certified-rate-samples"
 CAPTION = (
     "Barriers of sampled uniform minima, matched by swaps: proved upper ends of intervals of relative width 5 % (points), their "
     "means with 95 % intervals, fitted power laws, and the slope of the claimed bound. Pairs whose barrier is exactly 0 are not "

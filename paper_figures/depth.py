@@ -12,6 +12,7 @@ from lmctheory.plotting import COLOURS, MINUS
 from paper_figures._images import ALIGNMENTS
 from paper_figures._records import fit_from_record
 
+CLAIM = "depth"
 CAPTION = (
     "Mean barrier of the loss between students with one to four hidden layers against the width of the layers: without "
     "permutation and modulo permutation, on training images (filled, solid) and test images (hollow, dashed). Above each panel "

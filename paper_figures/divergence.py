@@ -13,6 +13,7 @@ from lmctheory.plotting import COLOURS
 SHADES = dict(zip((2, 3, 4, 6, 8, 16), ("blue", "purple", "orange", "grey", "green", "red"), strict=True))
 TOP = 2.2  # of the left axis
 
+CLAIM = "divergence"
 CAPTION = (
     "The learning rate at which gradient descent diverges. Left: over the threshold of dense minima, against the width. Dots are "
     "means over initial networks, for d = M and d = 2M side by side, dashed lines the rate at which the oscillation of whole "

@@ -12,6 +12,7 @@ from lmctheory.plotting import COLOURS
 
 AXIS_FLOOR = 1e-5  # means below (m = 1 and m = M: zero up to rounding) are drawn on this line
 
+CLAIM = "double-descent"
 CAPTION = (
     "Mean loss barrier between gradient-descent solutions against the width of the student relative to the teacher, without "
     "permutation and modulo permutation. Bars are 95 % intervals that hold at once for all widths and teachers; hollow "

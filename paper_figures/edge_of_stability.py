@@ -13,6 +13,7 @@ from paper_figures.sparsity_transition import MARKERS, TEACHER_COLOURS
 PATH_COLOURS = ("blue", "orange", "red", "purple", "green")
 WINDOW = 3  # pairs of steps on either side in a running median
 
+CLAIM = "edge-of-stability"
 CAPTION = (
     "Left: learning rate times sharpness along single runs, dead neurons at zero, and the bound 2; lines are means of an even "
     "step and the next, bands reach from the one to the other (running medians). Middle: at all settled solutions. Right: dead "

@@ -10,6 +10,7 @@ from matplotlib.patches import Rectangle
 
 from lmctheory.plotting import COLOURS
 
+CLAIM = "four-piece-connectivity"
 CAPTION = (
     "Number of straight pieces of zero loss that joins every pair of global minima of width m and teacher width M, from all "
     "pairs; a dash where some pair is not joined at all. Framed: m = 2M - 1, from where on it is four."

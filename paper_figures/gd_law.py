@@ -11,6 +11,7 @@ from lmctheory.plotting import COLOURS
 
 SHOWN = 1e-3  # class sizes of smaller probability are not shown
 
+CLAIM = "gd-law"
 CAPTION = (
     "The law that gradient descent induces on the manifold of global minima, beside the uniform law and the multinomial "
     "that it is sometimes taken for."

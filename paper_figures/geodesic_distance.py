@@ -17,6 +17,7 @@ ROWS = {
     "lower": ("grey", "^", "lower bound"),
 }
 
+CLAIM = "geodesic-distance"
 CAPTION = (
     "Length of paths of zero loss over the Euclidean distance, uniform minima. Left: the shortest path of two pieces against the "
     "width (means of the pairs that have one, 95 % intervals), with the limits. Right: the limits of two pieces, of an explicit "

@@ -14,6 +14,7 @@ from paper_figures._records import fit_from_record
 PALETTE = ("orange", "green", "blue", "purple", "red")
 MARKERS = "s^oDv"
 
+CLAIM = "geodesic-distance-sparse"
 CAPTION = (
     "Length of paths of zero loss over the Euclidean distance, less 1, between minima of SP(r) for M = 4: the shortest path of "
     "two pieces found (filled) and the lower bound of all paths (hollow), with their limits, against the claimed slope. The "

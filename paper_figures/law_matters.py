@@ -20,6 +20,7 @@ LAWS = {
 }
 DESCENT = {"GD, initial scale 1": ("black", "*"), "GD, initial scale M/m": ("black", "P")}
 
+CLAIM = "law-matters"
 CAPTION = (
     "Mean barrier modulo permutation against the width for several laws on the global minima, with fitted exponents, and "
     "for adversarial minima, for which it does not vanish."

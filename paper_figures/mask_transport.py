@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from lmctheory.plotting import COLOURS
 
 FLOOR = 1e-16  # losses below it are rounding
+CLAIM = "mask-transport"
 CAPTION = (
     "Masks of a pruned run A, transported to the initialisation of another run B (M = 4, d = 8, m = 32): population loss after "
     "training under A's mask carried by the permutation that aligns the dense runs, as it is, shuffled by a random permutation, "

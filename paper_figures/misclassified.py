@@ -9,6 +9,8 @@ from matplotlib.figure import Figure, SubFigure
 
 from lmctheory.plotting import COLOURS
 
+CLAIM = "real-data-double-descent"
+PLACE = 3
 CAPTION = (
     "Test images that the network half-way between two trained students gets wrong, without permutation (left) and after "
     "alignment (right). Above each image its class and, in red, the guess; the first ones in the order of the data."

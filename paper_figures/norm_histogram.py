@@ -11,6 +11,8 @@ from lmctheory.plotting import COLOURS
 
 SMALLEST = 1e-10  # smaller norms are drawn here
 
+CLAIM = "sparsity-transition"
+PLACE = 2
 CAPTION = (
     "Norms of all neurons of settled solutions, relative to the largest of their network, at a learning rate below the stability "
     "threshold of the dense minimum and at one above it, where they fall into two groups. Dashed: the fraction below which a "

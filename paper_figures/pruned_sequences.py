@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from lmctheory.plotting import COLOURS
 
+CLAIM = "one-permutation-for-pruned-sequences"
 CAPTION = (
     "One permutation for all levels of iterative magnitude pruning of two runs (M = 4, d = 8, m = 32, means over pairs of runs), "
     "for teacher neurons on the axes and rotated at random: barrier against the density of the masks under no permutation, a "

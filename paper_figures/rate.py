@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from lmctheory.plotting import COLOURS, rate_plot
 from paper_figures._records import fit_from_record
 
+CLAIM = "rate"
 CAPTION = (
     "Left: mean barrier modulo permutation against the width m, with 95 % intervals, the fitted power law and the slope of "
     "the claimed bound. Right: slopes between neighbouring widths, against the fitted exponent and the claimed bound -1/2."

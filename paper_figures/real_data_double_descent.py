@@ -12,6 +12,7 @@ from matplotlib.ticker import NullLocator
 from lmctheory.plotting import COLOURS
 from paper_figures._images import PANELS
 
+CLAIM = "real-data-double-descent"
 CAPTION = (
     "Mean barrier of the cross-entropy between two-layer students trained on images, against their width: without permutation, "
     "modulo permutation, and modulo permutation between students trained on shuffled labels (of their training loss). Bars are "

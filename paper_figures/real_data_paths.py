@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from lmctheory.plotting import COLOURS
 from paper_figures._images import ALIGNMENTS
 
+CLAIM = "real-data-double-descent"
+PLACE = 2
 CAPTION = (
     "Mean cross-entropy (top) and accuracy (bottom) on the straight way between two students trained on images, for four "
     "widths: without permutation and modulo permutation, on training images (solid) and test images (dashed)."

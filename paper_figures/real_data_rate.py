@@ -13,6 +13,7 @@ from lmctheory.rates import RateFit
 from paper_figures._images import PANELS
 from paper_figures._records import fit_from_record
 
+CLAIM = "real-data-rate"
 CAPTION = (
     "Mean barrier modulo permutation of loss (circles) and error rate (squares) between two-layer students trained on images "
     "against the width, with 95 % intervals, fitted power laws and their exponents; barriers of the loss without permutation "

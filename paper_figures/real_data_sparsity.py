@@ -14,6 +14,7 @@ STYLES = (("blue", "o", "-"), ("orange", "s", "--"), ("green", "^", "-"), ("purp
 CENTRED_STYLE = ("grey", "v", ":")
 OTHER_STYLES = (CENTRED_STYLE, ("red", "X"), ("black", "P"), ("grey", "*"), ("red", "<"))
 
+CLAIM = "real-data-sparsity"
 CAPTION = (
     "Networks with one hidden layer trained on images from the same initial weights at many learning rates, in units of "
     "2/sharpness of the dense solution that a small rate finds (dotted line); squared loss. Left: neurons that no training image "

@@ -13,6 +13,7 @@ from lmctheory.rates import RateFit
 from paper_figures._images import PANELS
 from paper_figures._records import fit_from_record
 
+CLAIM = "real-data-strong"
 CAPTION = (
     "Mean barrier of the worst pair among three two-layer students trained on images against the width, with 95 % intervals "
     "over families and fitted power laws: with a permutation for each pair (weak), with one for each network (strong), without "

@@ -13,6 +13,7 @@ from lmctheory.plotting import COLOURS
 BATCH_STYLES = (("red", "v"), ("orange", "s"), ("blue", "o"), ("purple", "D"), ("black", "P"), ("grey", "X"))
 SAMPLE_STYLES = (("green", "^"), ("green", "<"), ("green", ">"))
 
+CLAIM = "sgd-sparsity"
 CAPTION = (
     "Sparsity with fresh batches of B inputs, and with full gradients on n samples. Left: share of neurons that have died beyond "
     "those of a run at half the rate, over settled runs, and the share that stability demands (dashed). Middle: change points "

@@ -11,6 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from lmctheory.plotting import triangle_plot
 
+CLAIM = "strong-emerges-with-width"
+PLACE = 2
 CAPTION = (
     "Loss over the simplex of three gradient-descent solutions, M = 4, d = 8, before alignment (left) and under one permutation "
     "each (right), for two widths. Crosses mark the highest excess over the corners. Every triangle has its own scale."

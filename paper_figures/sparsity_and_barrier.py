@@ -12,6 +12,7 @@ from lmctheory.plotting import COLOURS
 
 ZERO = 1e-19  # where a barrier of exactly 0 is drawn on the logarithmic axis
 SHOWN = 400  # pairs drawn of each group
+CLAIM = "sparsity-and-barrier"
 CAPTION = (
     "Barrier modulo permutation (swap matching on the manifold of minima), M = d = 4. Left: pairs (dots) and mean (line) "
     "against the learning rate at m = 32, with the share of dead neurons. Middle: means against the width below and above the "

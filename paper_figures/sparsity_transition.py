@@ -13,6 +13,7 @@ from lmctheory.plotting import COLOURS
 TEACHER_COLOURS = {1: "black", 2: "blue", 4: "orange", 8: "red"}
 MARKERS = {16: "o", 32: "s", 64: "^", 128: "D"}
 
+CLAIM = "sparsity-transition"
 CAPTION = (
     "Left: share of dead neurons from a tenth of the stability threshold of the dense minimum to divergence (cross). Middle: "
     "share that has died beyond those at half the threshold, for all widths and teachers on one axis, and what stability demands "

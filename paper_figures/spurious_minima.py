@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from lmctheory.plotting import COLOURS
 
+CLAIM = "spurious-minima"
 CAPTION = (
     "Gradient descent on orthonormal teachers, d = M. Left: share of runs that end in spurious local minima, with "
     "Clopper-Pearson intervals; unsettled runs count in the upper end alone. Right: losses of the spurious minima that were "

@@ -11,6 +11,7 @@ from lmctheory.plotting import COLOURS
 
 KINDS = {2: ("blue", "o"), 3: ("orange", "s"), 4: ("green", "^"), 5: ("purple", "D")}
 
+CLAIM = "star-connectivity"
 CAPTION = (
     "Probability that k independent uniform minima have no centre at one piece from each, exact (lines) and sampled (markers, "
     "99 % intervals), below the bound (dashed)."

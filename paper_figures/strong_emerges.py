@@ -13,6 +13,7 @@ from lmctheory.plotting import COLOURS, MINUS
 from lmctheory.rates import RateFit
 from paper_figures._records import fit_from_record
 
+CLAIM = "strong-emerges-with-width"
 CAPTION = (
     "Mean barrier among k networks under one permutation each: maximum over the simplex (filled, with "
     "95 % intervals and fitted power laws) and worst pair (hollow). Left: gradient-descent solutions, aligned, and with their "

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from lmctheory.plotting import COLOURS
 
+CLAIM = "one-permutation-per-trajectory"
 CAPTION = (
     "One permutation for all checkpoints of two runs of gradient descent (M = 4, d = 8, means over pairs of runs). Left: barrier "
     "at step t under the permutation found at step s, as a share of the barrier without a permutation; the line encloses the "

@@ -13,6 +13,7 @@ from paper_figures._teachers import TEACHERS
 
 LOWEST = 1e-5
 
+CLAIM = "two-piece-connectivity"
 CAPTION = (
     "Left: probability that no path of two pieces joins two uniform minima, exact (lines) and sampled (markers, 99 % intervals), "
     "below the bound (dashed). Right, in the same colours: probability that a single piece joins them modulo permutation, "

@@ -14,6 +14,7 @@ PALETTE = ("blue", "orange", "green", "purple")
 MARKERS = "os^D"
 FLOOR = 1e-5  # means below (zero at m = M) are drawn on this line
 
+CLAIM = "uniform-double-descent"
 CAPTION = (
     "Mean barrier modulo permutation of uniform global minima against m/M for every teacher width M: zero at m = M, a peak, "
     "and the descent."

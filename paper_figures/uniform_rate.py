@@ -20,6 +20,7 @@ STYLES = {
 }
 QUANTITIES = {"height": "mean loss barrier", "l1": r"mean residual, $E|f_t-f^*|$"}
 
+CLAIM = "uniform-rate"
 CAPTION = (
     "Mean barrier and L1 norm of the residual of uniform global minima against the width, for the matchings named, with "
     "fitted exponents and the slope of the claimed bound."

@@ -11,6 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from lmctheory.plotting import COLOURS
 
+CLAIM = "weak-not-strong"
 CAPTION = (
     "Triples of gradient-descent solutions. Left: mean barrier of the worst pair when every pair has its own permutation (weak) "
     "and when every network has one (strong), and the mean gap, with 95 % intervals where three triples or more have a gap. "

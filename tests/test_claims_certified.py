@@ -8,10 +8,10 @@ import pytest
 import lmctheory as lmc
 from paper_figures import certified_double_descent as descent_figure
 from paper_figures import certified_rate_samples as rate_figure
-from validation import certified_pairs
-from validation.certified_pairs import agree, modulo_permutation
+from validation.cells.certificates import agree, is_accepted
 from validation.claim import Verdict, as_json
-from validation.claims import certified_double_descent, certified_rate_samples, rate
+from validation.claims import certified_double_descent, certified_rate_samples
+from validation.evidence import rates
 
 S, R, I = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE  # noqa: E741
 HEIGHTS = {2: 0.0, 3: 2e-3, 4: 1e-3, 5: 8e-4, 6: 5e-4, 7: 4e-4, 8: 3e-4}
@@ -54,7 +54,7 @@ def test_certified_double_descent_control():
 
 @pytest.fixture(scope="module")
 def descent_rows():
-    return [modulo_permutation(0, 2, m, 3, 1, 0) | {"M": 2, "width": m, "n_pairs": 3} for m in (2, 3)]
+    return [certified_double_descent.modulo_permutation(0, 2, m, 3, 1, 0) | {"M": 2, "width": m, "n_pairs": 3} for m in (2, 3)]
 
 
 def test_cells_are_proved_and_agree_with_floating_point(descent_rows):
@@ -71,7 +71,7 @@ def test_cells_are_proved_and_agree_with_floating_point(descent_rows):
 
 
 def test_pairs_under_swaps_are_proved():
-    row = certified_pairs.matched(0, 4, 100, 2, 1, 0)
+    row = certified_rate_samples.matched(0, 4, 100, 2, 1, 0)
     assert row["closed"].all()
     assert row["accepted"][0] == 1
     assert agree(row["lower"], row["upper"], row["exact"])
@@ -80,9 +80,9 @@ def test_pairs_under_swaps_are_proved():
 
 def test_refused_certificates_count_as_such(monkeypatch):
     found = lmc.certify_barrier(*(lmc.orthonormal_teacher(2, 2),) * 3, [1, 0])
-    assert certified_pairs.is_accepted(found)
+    assert is_accepted(found)
     monkeypatch.setattr(type(found), "document", lambda self: {"format": "another"})
-    assert not certified_pairs.is_accepted(found)
+    assert not is_accepted(found)
 
 
 def _matched(exponent=-2.0, n=8):
@@ -96,7 +96,7 @@ def _matched(exponent=-2.0, n=8):
 
 def _decide(rows):
     samples = [row["upper"] for row in rows]
-    fits = certified_rate_samples.fit_both([row["width"] for row in rows], samples, np.random.SeedSequence(0))
+    fits = rates.fit_both([row["width"] for row in rows], samples, np.random.SeedSequence(0))
     return certified_rate_samples.decide(rows, fits)
 
 
@@ -117,8 +117,8 @@ def descent_data():
 def rate_data():
     rows = _matched()
     samples = [row["upper"] for row in rows]
-    fits = certified_rate_samples.fit_both([row["width"] for row in rows], samples, np.random.SeedSequence(0))
-    return {"rows": rows, "fits": [{"M": 4, "fits": [rate.fit_record(fit) for fit in fits]}]}
+    fits = rates.fit_both([row["width"] for row in rows], samples, np.random.SeedSequence(0))
+    return {"rows": rows, "fits": [{"M": 4, "fits": [rates.fit_record(fit) for fit in fits]}]}
 
 
 CERTIFIED_DATA = {"certified_double_descent": descent_data, "certified_rate_samples": rate_data}

@@ -6,8 +6,10 @@ import pytest
 import lmctheory as lmc
 from lmctheory.families.simplex import lattice
 from validation.claim import Verdict, as_json
-from validation.claims import rate, strong_emerges_with_width, weak_not_strong
-from validation.families import MEASURES, align_minima, gd_families, gd_triples, measures, merged, minima_families
+from validation.claims import strong_emerges_with_width, weak_not_strong
+from validation.claims.strong_emerges_with_width import MEASURES, align_minima, gd_families, measures, merged, minima_families
+from validation.claims.weak_not_strong import gd_triples
+from validation.evidence import rates
 
 S, R, I = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE  # noqa: E741
 ROOT = np.random.SeedSequence(0)
@@ -126,20 +128,20 @@ def _strong_data():
         for k in strong_emerges_with_width.SIZES:
             for measure in MEASURES:
                 fit = lmc.fit_rate(widths, [draw.exponential(k * m**-2.0, 30) for m in widths], rng=0, n_resamples=100)
-                fits.append({"source": source, "k": k, "measure": measure, "fit": rate.fit_record(fit)})
+                fits.append({"source": source, "k": k, "measure": measure, "fit": rates.fit_record(fit)})
     flat = lmc.fit_rate(widths, [draw.exponential(0.3, 30) for _ in widths], rng=0, n_resamples=100)
     grid = lattice(3, 8)[0]
     bump = grid.prod(axis=1)
     triangle = {"width": 8, "grid": grid, "before": bump, "after": bump / 100}
     triangle |= {"heights": [1 / 27, 1 / 2700], "positions": [[1 / 3] * 3, [0.5, 0.5, 0.0]]}
-    return {"fits": fits, "control": {"simplex": rate.fit_record(flat)}, "triangles": [triangle, triangle | {"width": 64}]}
+    return {"fits": fits, "control": {"simplex": rates.fit_record(flat)}, "triangles": [triangle, triangle | {"width": 64}]}
 
 
 def test_rule_refutes_what_does_not_fall():
     fits = {e["measure"]: e["fit"] for e in _strong_data()["fits"]}
     assert all(fit["interval"][1] < -0.45 for fit in fits.values())
     flat = lmc.fit_rate([8, 32, 128], [np.array([1.0, 1.1, 0.9, 1.0])] * 3, rng=0)
-    assert rate.decide([flat]) is R
+    assert rates.decide([flat]) is R
 
 
 FAMILIES_DATA = {"weak_not_strong": _weak_data, "strong_emerges": _strong_data, "simplex_triangles": _strong_data}

@@ -9,29 +9,31 @@ import pytest
 
 import lmctheory as lmc
 from paper_figures.files import draw
+from validation.cells.path_lengths import crossed_pair, independent_pair, pair_lengths, three_pieces
+from validation.cells.zero_loss import VANISHES, bounded_weights, loss_over_floor
 from validation.claim import Context, Verdict, as_json
 from validation.claims import (
     four_piece_connectivity,
     geodesic_distance,
     geodesic_distance_sparse,
     linear_connectivity_criterion,
-    rate,
     star_connectivity,
     two_piece_connectivity,
 )
-from validation.connection_probability import Probability, common_neighbour_probability, equal_sizes_probability, printed_bound
-from validation.geodesics import (
-    crossed_pair,
-    independent_pair,
+from validation.evidence import connections, rates
+from validation.theory.connection_probability import (
+    Probability,
+    common_neighbour_probability,
+    equal_sizes_probability,
+    printed_bound,
+)
+from validation.theory.geodesics import (
     lower_limit,
-    pair_lengths,
     squared_distance,
     three_piece_limit,
-    three_pieces,
     two_piece_limit,
 )
-from validation.label_graph import distances, everything, neighbours, representatives, single
-from validation.zero_loss import VANISHES, bounded_weights, loss_over_floor
+from validation.theory.label_graph import distances, everything, neighbours, representatives, single
 
 S, R, I = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE  # noqa: E741
 CONTEXT = Context(seed=1)
@@ -131,16 +133,16 @@ def test_wrong_criteria_are_caught_on_a_few_pairs():
 )
 def test_probability_rule(bound, exact, count, further, verdict):
     known = None if exact is None else Probability(exact, 1e-9)
-    assert two_piece_connectivity.decide([bound], [known], [count], [further]) is verdict
+    assert connections.decide([bound], [known], [count], [further]) is verdict
 
 
 def test_bounds_that_are_false_are_refuted():
     exact = {m: common_neighbour_probability(2, m, 2) for m in (8, 12, 16)}
     none = [None] * 3
-    assert two_piece_connectivity.decide([printed_bound(2, m) for m in exact], list(exact.values()), none) is S
-    assert two_piece_connectivity.decide([1 - 2 * 0.75 ** (2 * m) for m in exact], list(exact.values()), none) is R
+    assert connections.decide([printed_bound(2, m) for m in exact], list(exact.values()), none) is S
+    assert connections.decide([1 - 2 * 0.75 ** (2 * m) for m in exact], list(exact.values()), none) is R
     cell = two_piece_connectivity.connected_pairs(0, 3, 40, 60, "one large class")
-    assert two_piece_connectivity.decide([printed_bound(3, 40)], [None], [(cell["found"], 60)]) is R
+    assert connections.decide([printed_bound(3, 40)], [None], [(cell["found"], 60)]) is R
 
 
 @pytest.mark.jit
@@ -328,7 +330,7 @@ def _length_data():
 
 def _sparse_length_data():
     groups = {"0.2": [0.2] * 3, "0": [0.0] * 3, geodesic_distance_sparse.VANISHING: [0.5, 0.75, 0.875]}
-    both = [rate.fit_record(_fit(*SLOW))] * 2
+    both = [rates.fit_record(_fit(*SLOW))] * 2
     return {
         "M": 4,
         "widths": [256, 1024, 4096],

@@ -7,11 +7,13 @@ import pytest
 
 import lmctheory as lmc
 from paper_figures.files import save
-from validation import image_sweeps
-from validation.broken_line import BrokenLine
+from validation.cells import image_sweeps
+from validation.cells.image_sweeps import RATES, ImageSweep, row_means
 from validation.claim import Context, Verdict, as_json
 from validation.claims import real_data_edge_of_stability, real_data_sparsity
-from validation.image_sweeps import RATES, ImageSweep, mean_and_interval, row_means
+from validation.evidence.broken_line import BrokenLine
+from validation.evidence.image_transitions import as_if_larger, record
+from validation.evidence.intervals import mean_and_interval
 from validation.report.results import write_json
 
 S, R, I = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE  # noqa: E741
@@ -86,7 +88,7 @@ def test_edge_rule(batch_size, factor, spread, interval, expected):
 
 
 def test_solutions_of_small_rates_are_refuted_at_large_ones():
-    moved = real_data_sparsity.as_if_larger(sweep())
+    moved = as_if_larger(sweep())
     assert verdict(real_data_sparsity, moved) is R
     assert real_data_edge_of_stability.judge(moved, LINE) == {"change point": True, "at the edge": False}
     np.testing.assert_allclose(moved.edge[:, FULL < 2], sweep().edge[:, FULL < 2], rtol=1e-15)
@@ -100,7 +102,7 @@ def test_runs_that_diverge_or_do_not_learn_are_left_out():
     assert np.isnan(one.excess[0, -1])
     assert np.isnan(one.excess[:, FULL == 1.0]).all()
     assert np.isfinite(one.excess).sum() == one.excess.size - 5
-    found = image_sweeps.record(one)
+    found = record(one)
     assert found["dead_share"][FULL.tolist().index(1.0)] is None
     assert len(found["dead_share"][-1]) == 3
 
@@ -116,7 +118,7 @@ def test_intervals_of_means_cover():
 
 def _data():
     cells = [
-        image_sweeps.record(one) | {"line": as_json(vars(LINE)), "deciding": deciding, "name": str(one)}
+        record(one) | {"line": as_json(vars(LINE)), "deciding": deciding, "name": str(one)}
         for one, deciding in (
             (sweep(), True), (sweep(batch_size=64), True), (sweep(width=128), True), (sweep(width=128, batch_size=64), True),
             (sweep(width=32), False), (sweep(solver="momentum"), False), (sweep(pixels="centred"), False),
@@ -141,8 +143,8 @@ def test_sweeps_reproduce_and_are_in_units_of_the_sharpness_they_measure(monkeyp
     monkeypatch.setattr(image_sweeps, "_common", small)
     monkeypatch.setattr(image_sweeps, "WIDTHS", {"quick": (8,)})
     context = Context(seed=2)
-    (full, batches), _ = image_sweeps.deciding_sweeps(context)
-    (again, _), _ = image_sweeps.deciding_sweeps(context)
+    full, batches = image_sweeps.deciding_sweeps(context)
+    again, _ = image_sweeps.deciding_sweeps(context)
     np.testing.assert_array_equal(full.edge, again.edge)
     assert (full.batch_size, batches.batch_size) == (None, 64)
 

@@ -10,11 +10,12 @@ import pytest
 
 import lmctheory as lmc
 from validation import __main__ as command
-from validation import images
+from validation.cells import images
+from validation.cells.images import ALIGNMENTS, FAMILY_ALIGNMENTS, POSITIONS, ImageEnsemble
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
 from validation.claims import CLAIMS, depth, real_data_double_descent, real_data_rate, real_data_strong
-from validation.image_rates import all_of, any_of, fall
-from validation.images import ALIGNMENTS, FAMILY_ALIGNMENTS, POSITIONS, ImageEnsemble
+from validation.evidence.falls import fall, fall_of
+from validation.evidence.verdicts import all_of, any_of
 
 S, R, I = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE  # noqa: E741
 ROOT = np.random.SeedSequence(0)
@@ -119,7 +120,7 @@ def test_deepest_valley_agrees_with_all_quadruples():
 
 def _fall(exponent, share=0.1, alignment="modulo", spread=0.05):
     ensembles = [_ensemble(m, lambda m: m**exponent, share, spread=spread) for m in (16, 32, 64, 128)]
-    return real_data_rate.fall_of(ensembles, alignment, "train", "loss", ROOT)
+    return fall_of(ensembles, alignment, "train", "loss", ROOT)
 
 
 @pytest.mark.parametrize(
@@ -335,7 +336,7 @@ def test_command_line_runs_claims_on_mnist_and_says_so(tmp_path, monkeypatch, ca
     assert "no verdicts are recorded on MNIST: one" in printed
     assert "30 training and 20 test images of 2 x 3" in printed
     saved = json.loads((out / "claims" / "one.json").read_text())["provenance"]
-    assert saved["images"] == images.image_set(Context(mnist=folder))["data"]
+    assert saved["images"] == Context(mnist=folder).images
     page = (out / "report.html").read_text()
     assert f"--mnist {folder}" in page
     assert saved["images"] in page

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import lmctheory as lmc
+from validation.cells.minima import minima_pairs, pair_seconds
 from validation.claim import Context, Verdict
 from validation.claims import matching_optimality
-from validation.minima_pairs import minima_pairs, pair_seconds
 
 S, R, I = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE  # noqa: E741
 NAMES = "+".join((*matching_optimality.MATCHINGS, "exact"))

@@ -12,6 +12,7 @@ import lmctheory as lmc
 from lmctheory.bootstrap import bootstrap_log_means
 from paper_figures import FIGURES
 from paper_figures.files import save
+from validation.cells.minima import all_descended, all_pairs, draw_minimum, minima_pairs, pair_seconds
 from validation.claim import Context, Verdict, as_json
 from validation.claims import (
     dimension_free_minima,
@@ -19,11 +20,10 @@ from validation.claims import (
     law_matters,
     matching_optimality,
     minima_characterisation,
-    rate,
     uniform_double_descent,
     uniform_rate,
 )
-from validation.minima_pairs import all_descended, all_pairs, draw_minimum, minima_pairs, pair_seconds
+from validation.evidence import rates
 from validation.report.results import write_json
 
 S, R, I = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE  # noqa: E741
@@ -173,15 +173,15 @@ def test_slowed_barriers_are_refuted_and_fast_ones_are_not():
     ensembles = [{"width": m, "lightest_height": draw.exponential(m**-2.0, 200)} for m in (8, 32, 128, 512)]
     widths = [e["width"] for e in ensembles]
     rng = np.random.SeedSequence(0)
-    fast = uniform_rate.fit_both(widths, [e["lightest_height"] for e in ensembles], rng)
-    slow = uniform_rate.fit_both(widths, uniform_rate.slowed(ensembles), rng)
-    assert (rate.decide(fast), rate.decide(slow)) == (S, R)
+    fast = rates.fit_both(widths, [e["lightest_height"] for e in ensembles], rng)
+    slow = rates.fit_both(widths, uniform_rate.slowed(ensembles), rng)
+    assert (rates.decide(fast), rates.decide(slow)) == (S, R)
 
 
 @pytest.mark.parametrize(("interval", "tight"), [((-0.51, -0.47), True), ((-0.48, -0.46), True), ((-1.1, -0.9), False)])
 def test_tightness_is_separate_from_the_bound(interval, tight):
     assert uniform_rate.tight([_fit(*interval)]) is tight
-    assert rate.decide([_fit(*interval)]) is S
+    assert rates.decide([_fit(*interval)]) is S
 
 
 ORDERED = {"Dirichlet(1/2)": (-3.1, -2.9), "uniform": (-2.1, -1.9), "Dirichlet(2)": (-1.6, -1.4), "equal": (-1.1, -0.9)}
@@ -210,7 +210,7 @@ def test_adversarial_minima_keep_their_barrier():
 
 def test_blocks_are_joined_in_order(monkeypatch):
     request = {"M": 2, "width": 40, "n_pairs": 22, "matchings": "lightest"}
-    monkeypatch.setattr("validation.minima_pairs.BLOCK_SECONDS", 5 * pair_seconds(2, 40, "lightest"))
+    monkeypatch.setattr("validation.cells.minima.BLOCK_SECONDS", 5 * pair_seconds(2, 40, "lightest"))
     (found,) = all_pairs(CONTEXT, [request])
     blocks = [minima_pairs(CONTEXT.seed, **request | {"n_pairs": n, "block": k}) for k, n in enumerate((5, 5, 5, 5, 2))]
     np.testing.assert_array_equal(found["lightest_height"], np.concatenate([block["lightest_height"] for block in blocks]))
@@ -220,7 +220,7 @@ def test_blocks_are_joined_in_order(monkeypatch):
 @pytest.mark.jit
 def test_blocks_of_descent_keep_their_pairs(monkeypatch):
     request = {"M": 2, "d": 2, "width": 5, "n_runs": 7, "init_scale": 1.0, "rate": 1.0}
-    monkeypatch.setattr("validation.minima_pairs.RUNS_IN_BLOCK", 4)
+    monkeypatch.setattr("validation.cells.minima.RUNS_IN_BLOCK", 4)
     (found,) = all_descended(CONTEXT, [request])
     assert found["sizes"].shape == (7, 2)
     assert len(found["height"]) == 6 + 3
@@ -288,8 +288,8 @@ def _rate_data():
     widths, records = [8, 32, 128, 512], []
     for matching, exponent in (("lightest", -2.0), ("random", -1.0), ("swaps", -2.0)):
         for quantity in uniform_rate.QUANTITIES:
-            both = uniform_rate.fit_both(widths, [draw.exponential(m**exponent, 50) for m in widths], np.random.SeedSequence(0))
-            records.append({"M": 4, "matching": matching, "quantity": quantity, "fits": [rate.fit_record(fit) for fit in both]})
+            both = rates.fit_both(widths, [draw.exponential(m**exponent, 50) for m in widths], np.random.SeedSequence(0))
+            records.append({"M": 4, "matching": matching, "quantity": quantity, "fits": [rates.fit_record(fit) for fit in both]})
     return {"fits": records}
 
 
@@ -298,7 +298,7 @@ def _law_data():
     return {
         "widths": [8, 32],
         "adversarial": [0.03, 0.04],
-        "fits": {name: [rate.fit_record(_fit(-1.2, -0.8))] for name in names},
+        "fits": {name: [rates.fit_record(_fit(-1.2, -0.8))] for name in names},
         "expected": {name: expected for name, (_, _, expected) in law_matters.LAWS.items()},
     }
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 import lmctheory as lmc
-from validation import one_permutation
+from validation.cells import pruning
+from validation.cells.one_permutation import SEQUENCES, measure_pair
 from validation.claim import Verdict
 from validation.claims import mask_transport, one_permutation_for_pruned_sequences, one_permutation_per_trajectory
+from validation.evidence import one_permutation
 
 S, R, I = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE  # noqa: E741
 ROOT = np.random.SeedSequence(3)
@@ -75,8 +77,8 @@ def test_measures_of_a_planted_pair():
     teacher = lmc.orthonormal_teacher(2, 2)
     seq = [lmc.sample_minimum(2, 8, rng=seed).to_network() for seed in range(3)]
     perm = np.random.default_rng(0).permutation(8)
-    found = one_permutation.measure_pair(seq, [net.permute(perm) for net in seq], teacher, np.random.default_rng(1))
-    assert set(found) == set(one_permutation.SEQUENCES)
+    found = measure_pair(seq, [net.permute(perm) for net in seq], teacher, np.random.default_rng(1))
+    assert set(found) == set(SEQUENCES)
     assert found["joint"].max() < 1e-14
     assert np.diag(found["barriers"]).max() < 1e-14
     assert found["unaligned"].max() > 0.01
@@ -110,7 +112,7 @@ def test_cells_of_all_claims(monkeypatch):
     assert found["barriers"].shape == (2, 3, 3)
     assert found["fixed_points"].shape == (2, 2)
     assert (np.diff(found["losses"], axis=1) < 0).all()
-    monkeypatch.setattr(one_permutation_for_pruned_sequences, "MAX_STEPS", 60)
+    monkeypatch.setattr(pruning, "MAX_STEPS", 60)
     monkeypatch.setattr(mask_transport, "MAX_STEPS", 60)
     found = one_permutation_for_pruned_sequences.pruned_pairs(0, "rotated", 2)
     assert found["barriers"].shape == (2, 11, 11)
@@ -121,9 +123,9 @@ def test_cells_of_all_claims(monkeypatch):
     assert found["random"][:, -1].mean() > found["carried"][:, -1].mean()
 
 
-@pytest.mark.parametrize("kind", one_permutation_for_pruned_sequences.TEACHERS)
+@pytest.mark.parametrize("kind", pruning.TEACHERS)
 def test_teachers_are_orthonormal(kind):
-    W = one_permutation_for_pruned_sequences.teacher_of(kind, np.random.default_rng(0)).W
+    W = pruning.teacher_of(kind, np.random.default_rng(0)).W
     np.testing.assert_allclose(W @ W.T, np.eye(4), atol=1e-14)
     assert (np.count_nonzero(W) == 4) == (kind == "on the axes")
 

@@ -7,12 +7,12 @@ import pytest
 
 import lmctheory as lmc
 from paper_figures.files import save
-from validation.broken_line import BrokenLine
 from validation.claim import Context, Verdict, as_json
 from validation.claims import sgd_sparsity
 from validation.claims.sgd_sparsity import RATES, NoisySweep
-from validation.mean_square import mean_square_threshold
+from validation.evidence.broken_line import BrokenLine
 from validation.report.results import write_json
+from validation.theory.mean_square import mean_square_threshold
 
 S, R, I = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE  # noqa: E741
 LINE = BrokenLine(0.0, 1.0, 1.0, 0.01, 0.01, (0.97, 1.03))

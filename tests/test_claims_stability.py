@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import lmctheory as lmc
-from validation import rate_sweeps
-from validation.broken_line import BrokenLine, fit_broken_lines
+from validation.cells import rate_sweeps
+from validation.cells.rate_sweeps import RATES, RateSweep
 from validation.claim import Context, Verdict, as_json
 from validation.claims import edge_of_stability, sparsity_transition
-from validation.rate_sweeps import RATES, RateSweep
+from validation.evidence.broken_line import BrokenLine, fit_broken_lines
 
 S, R, I = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE  # noqa: E741
 FULL = np.array(RATES["full"])

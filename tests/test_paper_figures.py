@@ -79,19 +79,23 @@ def results(tmp_path):
     return folder
 
 
-def test_registry_names_modules_and_claims_that_exist():
-    folder = Path(paper_figures.__file__).parent
-    assert {path.stem for path in folder.glob("*.py")} - {
-        "__init__",
-        "__main__",
-        "_images",
-        "_records",
-        "_teachers",
-        "files",
-    } == set(FIGURES)
+def test_every_figure_draws_a_claim_that_exists():
     assert set(FIGURES.values()) <= set(CLAIMS)
     assert figures_of("rate") == ["rate"]
+    assert figures_of("real-data-double-descent") == ["real_data_double_descent", "real_data_paths", "misclassified"]
     assert figures_of("permutation-invariance") == []
+
+
+def test_a_new_module_is_a_figure(tmp_path, monkeypatch):
+    (tmp_path / "a_new_one.py").write_text('CLAIM = "rate"\nPLACE = 2\n', encoding="utf-8")
+    (tmp_path / "_shared.py").write_text("", encoding="utf-8")
+    monkeypatch.setattr(paper_figures, "__path__", [*paper_figures.__path__, str(tmp_path)])
+    try:
+        found = paper_figures._found()
+    finally:
+        sys.modules.pop("paper_figures.a_new_one", None)
+    assert found == FIGURES | {"a_new_one": "rate"}
+    assert [figure for figure, claim in found.items() if claim == "rate"] == ["rate", "a_new_one"]
 
 
 def test_all_figures_are_redrawn(results, capsys):

@@ -17,7 +17,8 @@ from lmctheory.errors import InvalidInputError
 from paper_figures import figures_of
 from validation import __main__ as command
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict
-from validation.claims import CLAIMS, rate
+from validation.claims import CLAIMS
+from validation.evidence import rates
 from validation.report.page import write_page
 from validation.report.results import Row, write_claim, write_summary
 from validation.sources import SOURCES, cited
@@ -96,7 +97,7 @@ def _synthetic_rate():
     fits = [lmc.fit_rate(widths, samples, rng=0), lmc.fit_rate(widths[1:], samples[1:], rng=0)]
     ensembles = [{"M": 4, "d": 8, "modulo": sample.tolist()} for sample in samples]
     headline = [Measurement("exponent", fits[0].exponent, fits[0].interval), Measurement("tiny", 1.5e-7)]
-    data = {"ensembles": ensembles, "fits": [rate.fit_record(fit) for fit in fits]}
+    data = {"ensembles": ensembles, "fits": [rates.fit_record(fit) for fit in fits]}
     return Outcome(Verdict.SUPPORTED, Verdict.REFUTED, headline, ["Runs that reached a global minimum: 100.0%."], data)
 
 

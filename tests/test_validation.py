@@ -1,7 +1,10 @@
 """The study: decision rules can fail, the command line tells the truth, figures are drawn from saved numbers."""
 
 import json
+import sys
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +15,11 @@ import lmctheory as lmc
 from paper_figures import FIGURES
 from paper_figures.files import save
 from validation import __main__ as command
-from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.claims import CLAIMS, double_descent, permutation_invariance, rate
-from validation.experiments import Ensemble, gd_ensembles
+from validation import claims
+from validation.cells.ensembles import Ensemble, gd_ensembles
+from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json, stream
+from validation.claims import CLAIMS, double_descent, permutation_invariance
+from validation.evidence import rates
 from validation.report.results import write_json
 
 S, R, I = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE  # noqa: E741
@@ -44,7 +49,7 @@ def _fit(low, high):
     ],
 )
 def test_rate_rule(intervals, verdict):
-    assert rate.decide([_fit(*interval) for interval in intervals]) is verdict
+    assert rates.decide([_fit(*interval) for interval in intervals]) is verdict
 
 
 def _ensembles(curve, spread=0.15, n_runs=24):
@@ -229,14 +234,33 @@ def test_list_names_every_claim(capsys):
     assert len({len(line) - len(line.split("  ", 1)[1].lstrip()) for line in printed.splitlines()}) == 1
 
 
-def test_every_claim_is_complete_and_has_recorded_verdicts():
-    import tomllib
-
+def test_every_claim_is_complete_and_has_recorded_verdicts_in_the_order_of_reports():
     recorded = tomllib.loads(command.EXPECTED.read_text())
     for scale in ("quick", "full"):
-        assert set(recorded[scale]) == set(CLAIMS)
+        assert list(recorded[scale]) == list(CLAIMS)
+    assert len(CLAIMS) == len([path for path in Path(claims.__file__).parent.glob("*.py") if path.stem != "__init__"])
     for claim in CLAIMS.values():
         assert all((claim.statement, claim.source, claim.prediction, claim.rule, claim.control))
+
+
+def test_a_new_module_is_a_claim_and_comes_last(tmp_path, monkeypatch):
+    text = "from validation.claim import Claim\nCLAIM = Claim('a-new-one', 's', 's', 'p', 'r', 'c', lambda context: None)\n"
+    (tmp_path / "a_new_one.py").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(claims, "__path__", [*claims.__path__, str(tmp_path)])
+    try:
+        assert list(claims._found()) == [*CLAIMS, "a-new-one"]
+    finally:
+        sys.modules.pop("validation.claims.a_new_one", None)
+
+
+def test_named_streams_are_shared_by_name_alone():
+    def first(sequence):
+        return sequence.generate_state(2).tolist()
+
+    asked = [("rate", 4), ("rate", 4, 0), ("rate",), ("rates", 4), ("rate", "4")]
+    found = [first(Context(seed=seed).stream(*names)) for seed in (0, 1) for names in asked]
+    assert len({tuple(state) for state in found}) == 10
+    assert first(Context(seed=1).stream("rate", 4)) == first(stream(1, "rate", 4))
 
 
 @pytest.mark.jit
@@ -245,17 +269,17 @@ def test_figures_are_drawn_from_saved_numbers_alone(tmp_path):
     widths, n_runs = [8, 12, 16], 24
     context = Context(seed=1)
     ensembles = gd_ensembles(context, [(4, d, m) for d in (4, 5) for m in widths], n_runs)
-    fits = {d: rate.fit_both([e for e in ensembles if e.d == d], context.rng(0)) for d in (4, 5)}
+    fits = {d: rates.fit_ensembles([e for e in ensembles if e.d == d], context.rng(0)) for d in (4, 5)}
     records = [e.record() for e in ensembles]
     synthetic = _ensembles(_double_descent)
     shape = double_descent._decide(context, synthetic, [e.modulo for e in synthetic])[1]
     control = double_descent._decide(context, synthetic, [e.unaligned for e in synthetic])[1]
     data = {
-        "rate": {"ensembles": records[: len(widths)], "fits": [rate.fit_record(fit) for fit in fits[4]]},
+        "rate": {"ensembles": records[: len(widths)], "fits": [rates.fit_record(fit) for fit in fits[4]]},
         "dimension_free": {
             "dimensions": [4, 5],
             "ensembles": records,
-            "fits": {str(d): [rate.fit_record(fit) for fit in both] for d, both in fits.items()},
+            "fits": {str(d): [rates.fit_record(fit) for fit in both] for d, both in fits.items()},
         },
         "double_descent": {"shape": as_json(shape), "control_shape": as_json(control)},
     }

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 import lmctheory as lmc
 from lmctheory.minima import centres
-from validation.label_graph import distances, everything, longest_distance, neighbours, representatives, single
+from validation.theory.label_graph import distances, everything, longest_distance, neighbours, representatives, single
 
 
 def with_weights(classes, rng, M=None):

@@ -22,13 +22,12 @@ from lmctheory.sweep.store import Store
 from paper_figures import figures_of
 from paper_figures.files import save
 from validation.claim import Claim, Context, Outcome, Verdict
-from validation.claims import CLAIMS
+from validation.claims import CLAIMS, EXPECTED
 from validation.report.console import Reporter, console, reporter, verdict_table
 from validation.report.export import FORMATS, export
 from validation.report.page import write_page
 from validation.report.results import RESULTS, Row, write_claim, write_summary
 
-EXPECTED = Path(__file__).with_name("expected.toml")
 PROG = "python -m validation"
 AS_EXPECTED, UNEXPECTED, BAD_USAGE = 0, 1, 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from lmctheory import _checks
 from lmctheory.errors import LmcError
 from lmctheory.sweep import Study, run_study
 
@@ -39,16 +41,6 @@ class Verdict(StrEnum):
         return Verdict.SUPPORTED if all(conditions) else Verdict.INCONCLUSIVE
 
 
-def failing(cells: Iterable[tuple[object, dict[str, bool | None]]]) -> str:
-    """Return which named conditions fail in which cells, and which are undecided."""
-    found = [(f"{name} ({cell})", held) for cell, conditions in cells for name, held in conditions.items()]
-    words = (
-        f"{word}: {'; '.join(name for name, held in found if held is value) or 'none'}."
-        for value, word in ((False, "Failing"), (None, "Undecided"))
-    )
-    return " ".join(words)
-
-
 class Progress(Protocol):
     """Receives the share of a claim's work that is done, and the number of cells that failed."""
 
@@ -61,6 +53,11 @@ class FailedCellsError(LmcError):
     def __init__(self, failures: Sequence[tuple[dict[str, Any], str]]) -> None:
         cell, error = failures[0]
         super().__init__(f"{len(failures)} cells failed, the first of them {cell}: {error.strip().splitlines()[-1]}")
+
+
+def stream(seed: int, name: str, *path: str | int) -> np.random.SeedSequence:
+    """Return the random stream of these names: who asks for the same ones shares it, and nobody else does."""
+    return _checks.stream(np.random.SeedSequence(seed), name, *path)
 
 
 @dataclass(frozen=True)
@@ -79,6 +76,16 @@ class Context:
     workers: int | None = None
     mnist: Path | None = None
 
+    @property
+    def images(self) -> str:
+        """The name of the set of images: it changes with the files in the folder `mnist`."""
+        if self.mnist is None:
+            return "digits"
+        digest = hashlib.sha256()
+        for path in sorted(self.mnist.glob("*-ubyte*")):
+            digest.update(path.read_bytes())
+        return f"mnist {digest.hexdigest()[:12]}"
+
     def pick(self, quick: T, full: T) -> T:
         """Return the value for this scale."""
         return quick if self.scale == "quick" else full
@@ -86,6 +93,10 @@ class Context:
     def rng(self, *key: int) -> np.random.SeedSequence:
         """Return the random stream with this key; it does not depend on the claim or on the order of requests."""
         return np.random.SeedSequence([self.seed, *key])
+
+    def stream(self, name: str, *path: str | int) -> np.random.SeedSequence:
+        """Return the random stream of these names; see `stream`."""
+        return stream(self.seed, name, *path)
 
     def track(self, items: Sequence[T], cost: Callable[[T], float] = lambda _: 1.0) -> Iterator[T]:
         """Iterate over `items`, reporting progress in proportion to `cost`."""
@@ -163,8 +174,8 @@ class Claim:
     """A statement that numbers can support or refute.
 
     `rule` is the decision rule and `control` the negative control, both to be fixed before the numbers are seen; `experiment`
-    applies them. Which figures draw the outcome's data is recorded in `paper_figures.FIGURES`. With `on_images` the numbers
-    depend on the set of images, ``Context.mnist``.
+    applies them. A figure of `paper_figures` names the claim whose data it draws. With `on_images` the numbers depend on the set
+    of images, ``Context.mnist``.
     """
 
     name: str

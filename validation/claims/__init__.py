@@ -1,83 +1,22 @@
-"""The claims, in the order in which they are reported."""
+"""The claims, one module each, in the order in which their verdicts are recorded; those without recorded verdicts come last."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 
 from validation.claim import Claim
-from validation.claims import (
-    certified_double_descent,
-    certified_rate_samples,
-    depth,
-    dimension_free,
-    dimension_free_minima,
-    divergence,
-    double_descent,
-    edge_of_stability,
-    four_piece_connectivity,
-    gd_law,
-    geodesic_distance,
-    geodesic_distance_sparse,
-    law_matters,
-    linear_connectivity_criterion,
-    mask_transport,
-    matching_optimality,
-    minima_characterisation,
-    one_permutation_for_pruned_sequences,
-    one_permutation_per_trajectory,
-    permutation_invariance,
-    rate,
-    real_data_double_descent,
-    real_data_edge_of_stability,
-    real_data_rate,
-    real_data_sparsity,
-    real_data_strong,
-    sgd_sparsity,
-    sparsity_and_barrier,
-    sparsity_transition,
-    spurious_minima,
-    star_connectivity,
-    strong_emerges_with_width,
-    two_piece_connectivity,
-    uniform_double_descent,
-    uniform_rate,
-    weak_not_strong,
-)
 
-CLAIMS: dict[str, Claim] = {
-    module.CLAIM.name: module.CLAIM
-    for module in (
-        permutation_invariance,
-        double_descent,
-        rate,
-        dimension_free,
-        minima_characterisation,
-        spurious_minima,
-        certified_double_descent,
-        certified_rate_samples,
-        uniform_double_descent,
-        uniform_rate,
-        law_matters,
-        dimension_free_minima,
-        gd_law,
-        matching_optimality,
-        linear_connectivity_criterion,
-        two_piece_connectivity,
-        four_piece_connectivity,
-        star_connectivity,
-        geodesic_distance,
-        geodesic_distance_sparse,
-        sparsity_transition,
-        edge_of_stability,
-        sgd_sparsity,
-        sparsity_and_barrier,
-        divergence,
-        weak_not_strong,
-        strong_emerges_with_width,
-        one_permutation_per_trajectory,
-        one_permutation_for_pruned_sequences,
-        mask_transport,
-        real_data_double_descent,
-        real_data_rate,
-        depth,
-        real_data_strong,
-        real_data_sparsity,
-        real_data_edge_of_stability,
-    )
-}
+EXPECTED = Path(__file__).parents[1] / "expected.toml"
+
+
+def _found() -> dict[str, Claim]:
+    claims = [import_module(f"{__name__}.{module.name}").CLAIM for module in iter_modules(__path__)]
+    places = {name: place for place, name in enumerate(tomllib.loads(EXPECTED.read_text("utf-8"))["quick"])}
+    claims.sort(key=lambda claim: places.get(claim.name, len(places)))
+    return {claim.name: claim for claim in claims}
+
+
+CLAIMS = _found()

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from validation.blocks import joined, sweep_in_blocks
-from validation.certified_pairs import JOINED, agree, modulo_permutation
+import lmctheory as lmc
+from validation.cells.blocks import joined, sweep_in_blocks
+from validation.cells.certificates import agree, is_accepted, outwards
+from validation.cells.minima import draw_minimum, matched_barrier
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
 
+KEY = 441
 TEACHERS = (2, 3)
 WIDEST = 8
 PAIRS_IN_BLOCK = 6
+JOINED = ("lower", "upper", "closed", "accepted", "exact", "aligned", "weights", "slack")
 
 
 def plan(context: Context) -> list[dict[str, Any]]:
@@ -56,6 +61,39 @@ def experiment(context: Context) -> Outcome:
             "certificates": [json.loads(text) for text in documents if text],
         },
     )
+
+
+def modulo_permutation(seed: int, M: int, width: int, n_pairs: int, n_checked: int, block: int) -> dict[str, Any]:
+    """Return proved intervals of the barrier modulo permutation of independent pairs, and what floating point finds.
+
+    `exact` is the exact matching of minima, `aligned` the exact alignment of networks, `weights` the alignment by weights;
+    `slack` is the rounding error that the second declares. The first `n_checked` certificates go through the checker.
+    """
+    teacher = lmc.orthonormal_teacher(M, M)
+    rng = np.random.default_rng(np.random.SeedSequence([seed, KEY, M, width, block]))
+    rows, document = [], ""
+    for k in range(n_pairs):
+        a, b = (draw_minimum(M, width, "uniform", 0.0, rng) for _ in range(2))
+        net_a, net_b = a.to_network(), b.to_network()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", lmc.ConvergenceWarning)  # whether it closes is in the results
+            found = lmc.certify_barrier_modulo_permutation(net_a, net_b, teacher)
+        aligned = lmc.align(net_a, net_b, "exact", objective=teacher)
+        rows.append(
+            [
+                *outwards(found),
+                found.is_tight,
+                is_accepted(found) if k < n_checked else np.nan,
+                lmc.minima_barrier(a, b, "exact").height,
+                aligned.height,
+                matched_barrier(a, b, "weights", rng).height,
+                aligned.margin,
+            ]
+        )
+        if not document and found.height.upper > 0:
+            document = json.dumps(found.document())
+    columns = np.array(rows, dtype=float).T
+    return dict(zip(JOINED, columns, strict=True)) | {"document": document}
 
 
 def decide(rows: Sequence[dict[str, Any]], floating: Sequence[str]) -> Verdict:

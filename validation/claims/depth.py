@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from validation.claim import Claim, Context, Measurement, Outcome, Verdict
-from validation.claims.real_data_rate import fall_of
-from validation.image_rates import Fall, all_of, any_of
-from validation.images import (
+from validation.cells.images import (
     RATE_FROM,
     SPLITS,
     ImageEnsemble,
     describe_images,
     image_ensembles,
-    image_set,
     shuffled_sweep,
     two_layer_sweep,
 )
+from validation.claim import Claim, Context, Measurement, Outcome, Verdict
+from validation.evidence.falls import Fall, fall_of
+from validation.evidence.verdicts import all_of, any_of
 
 KEY = 813
 DEPTHS = (1, 2, 3, 4)
@@ -70,7 +69,7 @@ def experiment(context: Context) -> Outcome:
             + ".",
         ],
         data={
-            "images": image_set(context)["data"],
+            "images": context.images,
             "ensembles": [e.record() for mine in ensembles.values() for e in mine],
             "falls": [{"depth": depth, "split": split} | f.record() for (depth, split), f in found.items()],
             "controls": [

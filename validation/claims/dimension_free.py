@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import lmctheory as lmc
+from validation.cells.ensembles import gd_ensembles
 from validation.claim import Claim, Context, Measurement, Outcome
-from validation.claims import rate
-from validation.experiments import gd_ensembles
+from validation.evidence import rates
 
 M = 4
 DIMENSIONS = (M, 4 * M, 16 * M)
@@ -24,12 +24,12 @@ def experiment(context: Context) -> Outcome:
     fits, control = {}, {}
     for d in DIMENSIONS:
         mine = [ensembles[d, m] for m in widths]
-        fits[d] = rate.fit_both(mine, context.rng(6, d), LEVEL)
-        synthetic = rate.synthetic_power_law(widths, -1 / d, mine, context.rng(7, d))
+        fits[d] = rates.fit_ensembles(mine, context.rng(6, d), LEVEL)
+        synthetic = rates.synthetic_power_law(widths, -1 / d, mine, context.rng(7, d))
         control[d] = [lmc.fit_rate(widths, synthetic, rng=context.rng(8, d), level=LEVEL)]
     return Outcome(
-        verdict=rate.decide([fit for both in fits.values() for fit in both]),
-        control=rate.decide([fit for both in control.values() for fit in both]),
+        verdict=rates.decide([fit for both in fits.values() for fit in both]),
+        control=rates.decide([fit for both in control.values() for fit in both]),
         headline=[Measurement(f"d={d}", both[0].exponent, both[0].interval) for d, both in fits.items()],
         findings=[
             "Upper half of the widths: "
@@ -40,8 +40,8 @@ def experiment(context: Context) -> Outcome:
         data={
             "dimensions": DIMENSIONS,
             "ensembles": [e.record() for e in found],
-            "fits": {str(d): [rate.fit_record(fit) for fit in both] for d, both in fits.items()},
-            "control": {str(d): [rate.fit_record(fit) for fit in both] for d, both in control.items()},
+            "fits": {str(d): [rates.fit_record(fit) for fit in both] for d, both in fits.items()},
+            "control": {str(d): [rates.fit_record(fit) for fit in both] for d, both in control.items()},
         },
     )
 

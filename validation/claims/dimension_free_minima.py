@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
+from validation.cells.minima import draw_minimum
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.minima_pairs import draw_minimum
 
 KEY = 451
 M = 4

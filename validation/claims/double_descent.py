@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from lmctheory.bootstrap import bootstrap_log_means
+from validation.cells.ensembles import Ensemble, gd_ensembles
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.experiments import Ensemble, gd_ensembles
 
 TEACHERS = ((4, 8), (8, 8))
 LEVEL = 0.95

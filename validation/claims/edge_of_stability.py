@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
-from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json, failing
-from validation.rate_sweeps import LOSS_TOL, RateSweep, threshold_sweeps, without_dead
+from validation.cells.rate_sweeps import LOSS_TOL, RateSweep, threshold_sweeps, without_dead
+from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
+from validation.evidence.verdicts import failing
 
 TOLERANCE = 0.01  # of the bound 2 / rate
 NEAR = 0.1  # of the bound: how far below it the mean may lie

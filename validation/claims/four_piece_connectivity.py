@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
+from validation.cells.zero_loss import VANISHES, bounded_weights, loss_over_floor, uneven_minimum
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.label_graph import longest_distance
-from validation.zero_loss import VANISHES, bounded_weights, loss_over_floor
+from validation.theory.label_graph import longest_distance
 
 KEY = 522
 PIECES = 4
 CHECKED = 12  # paths of each cell whose loss is computed
-UNEVENNESS = 0.2  # concentration of the Dirichlet law of class sizes: small, so that most classes have one neuron
 
 
 def every_pair(seed: int, M: int, width: int) -> dict[str, Any]:
@@ -36,13 +35,6 @@ def uneven_pairs(seed: int, M: int, width: int, n_pairs: int) -> dict[str, Any]:
         "two": sum(path.pieces <= 2 for path in joined),
         "worst": max((loss_over_floor(path) for path in joined[:CHECKED]), default=0.0),
     }
-
-
-def uneven_minimum(M: int, width: int, draw: np.random.Generator) -> lmc.Minimum:
-    """Return a minimum most of whose classes have one neuron: these are the hardest to connect."""
-    sizes = 1 + draw.multinomial(width - M, draw.dirichlet(np.full(M + 1, UNEVENNESS)))[:M]
-    labels = np.repeat(np.arange(-1, M), [width - sizes.sum(), *sizes])
-    return bounded_weights(draw.permutation(labels), draw)
 
 
 def lonely_pair(M: int, draw: np.random.Generator) -> tuple[lmc.Minimum, lmc.Minimum]:

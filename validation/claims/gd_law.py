@@ -9,39 +9,19 @@ import numpy as np
 from scipy.stats import kstest
 
 import lmctheory as lmc
+from validation.cells.minima import TEACHER, all_descended, descent_cells, draw_minimum
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.minima_pairs import all_descended, draw_minimum
 
 KEY = 431
-M, D = 4, 4
-BASE = (1.0, 1.0)  # initial scale in units of M/m, learning rate in units of 1/m
+M, D = TEACHER
 LEVEL = 0.01  # of all tests of one law together
 POINTS = ("lightest", "middle", "heaviest")
 N_REFERENCE, N_MEANS = 100_000, 4000
 
 
-def cells(context: Context) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Cells that decide, at the base settings; and cells at which one setting differs."""
-    n_runs = context.pick(quick=24, full=256)
-    widths = context.pick(quick=(8, 16, 32), full=(8, 16, 32, 64))
-    middle = context.pick(quick=16, full=32)
-    scales = context.pick(quick=(0.2,), full=(0.04, 0.2, 2.0, 4.0))
-    rates = context.pick(quick=(2.5,), full=(0.5, 2.0, 2.5))
-    dimensions = context.pick(quick=(), full=(16,))
-
-    def cell(width: int, scale: float, rate: float, d: int) -> dict[str, Any]:
-        return {"M": M, "d": d, "width": width, "n_runs": n_runs, "init_scale": scale, "rate": rate}
-
-    base = [cell(m, *BASE, D) for m in widths]
-    others = [cell(middle, s, BASE[1], D) for s in scales]
-    others += [cell(m, m / M, BASE[1], D) for m in widths]  # initial scale 1 whatever m
-    others += [cell(middle, BASE[0], r, D) for r in rates] + [cell(middle, *BASE, d) for d in dimensions]
-    return base, others
-
-
 def experiment(context: Context) -> Outcome:
     """Train, project, and test class sizes and weights against the uniform law."""
-    base, others = cells(context)
+    base, others = descent_cells(context)
     found = all_descended(context, [*base, *others])
     deciding = found[: len(base)]
     laws = {"gd": deciding}

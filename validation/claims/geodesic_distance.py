@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
+from validation.cells.path_lengths import pair_lengths
+from validation.cells.zero_loss import VANISHES
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.claims.two_piece_connectivity import LEVEL, interval
-from validation.geodesics import lower_limit, pair_lengths, three_piece_limit, two_piece_limit
-from validation.zero_loss import VANISHES
+from validation.evidence.connections import LEVEL
+from validation.evidence.intervals import mean_and_interval, share_interval
+from validation.theory.geodesics import lower_limit, three_piece_limit, two_piece_limit
 
 CONSTANT = 1.2  # times sqrt M; the limits are at most 1.081 times it
 RARE = 0.05  # share of pairs beyond the constant
@@ -24,21 +25,15 @@ def decide(samples: Sequence[tuple[int, np.ndarray]], worst: Sequence[float]) ->
     level = 1 - (1 - LEVEL) / len(samples)
     conditions: list[bool | None] = [loss <= VANISHES for loss in worst]
     for M, ratios in samples:
-        low, high = interval(int((ratios > CONSTANT * np.sqrt(M)).sum()), len(ratios), level)
+        low, high = share_interval(int((ratios > CONSTANT * np.sqrt(M)).sum()), len(ratios), level)
         conditions.append(True if high <= RARE else False if low > RARE else None)
         finite = ratios[np.isfinite(ratios)]
-        low, high = mean_interval(finite, level) if len(finite) > 1 else (-np.inf, np.inf)
+        low, high = mean_and_interval(finite, level)[1]
         bounds = two_piece_limit(M) * np.array([1 - DEVIATION, 1 + DEVIATION])
         conditions.append(
             True if bounds[0] <= low and high <= bounds[1] else False if high < bounds[0] or low > bounds[1] else None
         )
     return Verdict.of(*conditions)
-
-
-def mean_interval(values: np.ndarray, level: float) -> tuple[float, float]:
-    """Return the interval of the mean by Student's t."""
-    half = student.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
 
 
 def experiment(context: Context) -> Outcome:
@@ -56,7 +51,7 @@ def experiment(context: Context) -> Outcome:
             Measurement(
                 f"length / sqrt M, M = {cell['M']}",
                 float(cell["two"].mean() / np.sqrt(cell["M"])),
-                tuple(np.array(mean_interval(cell["two"], 0.95)) / np.sqrt(cell["M"])),
+                tuple(np.array(mean_and_interval(cell["two"])[1]) / np.sqrt(cell["M"])),
             )
             for cell in largest
         ],
@@ -96,7 +91,7 @@ def summary(cell: dict[str, Any]) -> dict[str, Any]:
         finite = cell[name][np.isfinite(cell[name])]
         result[f"{name}_missing"] = len(cell[name]) - len(finite)
         result[name] = finite.mean() if len(finite) else None
-        result[f"{name}_interval"] = mean_interval(finite, 0.95) if len(finite) > 1 else None
+        result[f"{name}_interval"] = mean_and_interval(finite)[1] if len(finite) > 1 else None
     result["beyond"] = float((cell["two"] > CONSTANT * np.sqrt(cell["M"])).mean())
     return result
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
+from validation.cells.path_lengths import pair_lengths
+from validation.cells.zero_loss import VANISHES
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.claims.rate import fit_record
-from validation.geodesics import lower_limit, pair_lengths, two_piece_limit
-from validation.zero_loss import VANISHES
+from validation.evidence.rates import fit_record
+from validation.theory.geodesics import lower_limit, two_piece_limit
 
 KEY = 525
 MARGIN = 0.05

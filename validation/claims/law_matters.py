@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
+from validation.cells.minima import all_descended, all_pairs, descent_cells
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.claims import gd_law, rate
-from validation.claims.uniform_rate import fit_both
-from validation.minima_pairs import all_descended, all_pairs
+from validation.evidence import rates
 
 KEY = 441
 M = 4
@@ -45,7 +44,7 @@ def experiment(context: Context) -> Outcome:
     descended = _descended(context)
     fits: dict[str, list[lmc.RateFit]] = {}
     for k, name in enumerate(LAWS):
-        fits[name] = fit_both(widths, [e["lightest_height"] for e in groups[name]], context.rng(KEY, k))
+        fits[name] = rates.fit_both(widths, [e["lightest_height"] for e in groups[name]], context.rng(KEY, k))
     for k, (name, ensembles) in enumerate(descended.items()):
         samples, pairs = [e["height"] for e in ensembles], [e["pairs"] for e in ensembles]
         fits[name] = [lmc.fit_rate([e["width"] for e in ensembles], samples, pairs=pairs, rng=context.rng(KEY, len(LAWS) + k))]
@@ -56,13 +55,13 @@ def experiment(context: Context) -> Outcome:
     typical = {name: both for name, both in fits.items() if name in decided}
     return Outcome(
         verdict=decide(typical, {e["width"]: float(e["lightest_height"].max()) for e in sparse}),
-        control=rate.decide(worst),
+        control=rates.decide(worst),
         headline=[Measurement(name, both[0].exponent, both[0].interval) for name, both in fits.items()],
         findings=[
             *(_describe(name, both) for name, both in fits.items()),
             f"{SPARSE}: share of pairs with barrier exactly 0: "
             + ", ".join(f"{np.mean(e['lightest_height'] == 0):.1%} at m={e['width']}" for e in sparse) + ".",
-            f"Is GD at initial scale 1 O(m^-1/2)? {rate.decide(fits[GD_UNSCALED])} by the same rule up to "
+            f"Is GD at initial scale 1 O(m^-1/2)? {rates.decide(fits[GD_UNSCALED])} by the same rule up to "
             f"m={fits[GD_UNSCALED][0].widths[-1]:.0f}, lightest leftovers, mean barriers "
             + ", ".join(f"{mean:.2g}" for mean in fits[GD_UNSCALED][0].means) + ".",
             f"Adversarial minima, class sizes (m-1, 1) and (1, m-1), equal weights: {adversarial[0]:.4f} at m={widths[0]}, "
@@ -70,12 +69,12 @@ def experiment(context: Context) -> Outcome:
         ],
         data={
             "widths": widths,
-            "fits": {name: [rate.fit_record(fit) for fit in both] for name, both in fits.items()},
+            "fits": {name: [rates.fit_record(fit) for fit in both] for name, both in fits.items()},
             "expected": {name: expected for name, (_, _, expected) in LAWS.items()},
             "sparse_zero_share": [float(np.mean(e["lightest_height"] == 0)) for e in sparse],
             "adversarial": adversarial,
             "adversarial_limit": ADVERSARIAL_LIMIT,
-            "control": [rate.fit_record(fit) for fit in worst],
+            "control": [rates.fit_record(fit) for fit in worst],
             "ensembles": as_json(drawn),
             "descended": {
                 name: [{"width": e["width"], "height": as_json(e["height"])} for e in found] for name, found in descended.items()
@@ -86,7 +85,7 @@ def experiment(context: Context) -> Outcome:
 
 def _descended(context: Context) -> dict[str, list[dict[str, Any]]]:
     """Return the runs of the claim `gd-law` at the base setting and at initial scale 1."""
-    base, others = gd_law.cells(context)
+    base, others = descent_cells(context)
     unscaled = [cell for cell in others if cell["init_scale"] * M == cell["width"]]
     found = all_descended(context, [*base, *unscaled])
     return {GD_SCALED: found[: len(base)], GD_UNSCALED: found[len(base) :]}
@@ -110,11 +109,10 @@ def adversarial_height(width: int) -> float:
 
 def decide(fits: dict[str, list[lmc.RateFit]], sparse: dict[int, float]) -> Verdict:
     """The bound under every law, zero barriers under SP(r) at large widths, and exponents ordered with certainty."""
-    bounded = rate.decide([fit for both in fits.values() for fit in both])
+    bounded = rates.decide([fit for both in fits.values() for fit in both])
     zero = all(highest == 0 for width, highest in sparse.items() if width >= SPARSE_ZERO_FROM)
     ordered = [_below(fits[first][0], fits[second][0]) for first, second in pairwise(ORDER)]
-    as_condition = {Verdict.SUPPORTED: True, Verdict.REFUTED: False, Verdict.INCONCLUSIVE: None}
-    return Verdict.of(as_condition[bounded], zero, *ordered)
+    return Verdict.of(bounded.condition, zero, *ordered)
 
 
 def _below(steep: lmc.RateFit, flat: lmc.RateFit) -> bool | None:

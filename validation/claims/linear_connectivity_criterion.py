@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
+from validation.cells.zero_loss import VANISHES, bounded_weights, highest_loss
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.label_graph import everything, representatives
-from validation.zero_loss import VANISHES, bounded_weights, highest_loss
+from validation.theory.label_graph import everything, representatives
 
 KEY = 520
 CRITERIA = ("lemma", "same class only", "classes of equal size")

@@ -8,10 +8,10 @@ import numpy as np
 
 import lmctheory as lmc
 from lmctheory._checks import stream
-from validation.blocks import joined, sweep_in_blocks
+from validation.cells.blocks import joined, sweep_in_blocks
+from validation.cells.pruning import MAX_STEPS, RATE, TEACHERS, WIDTH, M, d, prune, teacher_of
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.claims.one_permutation_for_pruned_sequences import MAX_STEPS, RATE, TEACHERS, WIDTH, M, d, prune, teacher_of
-from validation.one_permutation import ratios_of_means
+from validation.evidence.one_permutation import ratios_of_means
 
 KEY = 643
 JUDGED_LEVELS = (4, 6, 8, 10)  # of pruning, densities 0.41 to 0.10

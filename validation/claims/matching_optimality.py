@@ -11,9 +11,9 @@ import numpy as np
 from scipy.stats import binomtest, bootstrap
 
 import lmctheory as lmc
+from validation.cells.ensembles import GLOBAL_LOSS, MAX_STEPS, POLISHED_LOSS_TOL
+from validation.cells.minima import all_pairs, matched_barrier
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.experiments import GLOBAL_LOSS, MAX_STEPS, POLISHED_LOSS_TOL
-from validation.minima_pairs import all_pairs, matched_barrier
 
 KEY = 451
 MATCHINGS = ("random", "weights", "activations", "lightest", "swaps")

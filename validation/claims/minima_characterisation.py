@@ -9,8 +9,8 @@ import numpy as np
 from scipy.optimize import linprog
 
 import lmctheory as lmc
+from validation.cells.minima import draw_minimum
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.minima_pairs import draw_minimum
 
 KEY = 461
 TEACHER = (4, 6)

@@ -6,16 +6,13 @@ from typing import Any
 
 import numpy as np
 
-import lmctheory as lmc
-from validation.blocks import joined, sweep_in_blocks
+from validation.cells.blocks import joined, sweep_in_blocks
+from validation.cells.one_permutation import SEQUENCES, measure_pair
+from validation.cells.pruning import LEVELS, MAX_STEPS, RATE, TEACHERS, WIDTH, M, d, prune, teacher_of
 from validation.claim import Claim, Context, Measurement, Outcome, as_json
-from validation.one_permutation import JUDGED, LEFT, LOST, SEQUENCES, compare, decide, measure_pair, serving
+from validation.evidence.one_permutation import JUDGED, LEFT, LOST, compare, decide, serving
 
 KEY = 642
-M, d, WIDTH = 4, 8, 32
-RATE, LEVELS = 0.2, 10
-MAX_STEPS = 1000
-TEACHERS = ("on the axes", "rotated")
 PAIRS_IN_BLOCK = 4
 
 
@@ -52,21 +49,6 @@ def experiment(context: Context) -> Outcome:
         findings=[finding for record in records for finding in _findings(record)],
         data={"settings": records},
     )
-
-
-def teacher_of(kind: str, rng: np.random.Generator) -> lmc.TwoLayerNet:
-    """Return an orthonormal teacher whose neurons are the first axes, or the first rows of a random rotation."""
-    if kind == "on the axes":
-        return lmc.orthonormal_teacher(M, d)
-    return lmc.TwoLayerNet(np.linalg.qr(rng.normal(size=(d, d)))[0][:M])
-
-
-def prune(teacher: lmc.TwoLayerNet, root: np.random.SeedSequence, n_runs: int) -> lmc.PruningResult:
-    """Prune runs of the width of this study, each to its own mask, rewound to initialisation."""
-    return lmc.prune_iteratively(
-        teacher, WIDTH, learning_rate=1 / WIDTH, rate=RATE, levels=LEVELS, max_steps=MAX_STEPS, gradient_tol=0.0, rng=root,
-        n_runs=n_runs,
-    )  # fmt: skip
 
 
 def pruned_pairs(seed: int, teacher: str, n_pairs: int, block: int = 0) -> dict[str, Any]:

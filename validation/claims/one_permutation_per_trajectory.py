@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
-from validation.blocks import joined, sweep_in_blocks
+from validation.cells.blocks import joined, sweep_in_blocks
+from validation.cells.one_permutation import SEQUENCES, measure_pair
 from validation.claim import Claim, Context, Measurement, Outcome, as_json
-from validation.one_permutation import JUDGED, LEFT, LOST, SEQUENCES, compare, decide, measure_pair, serving
+from validation.evidence.one_permutation import JUDGED, LEFT, LOST, compare, decide, serving
 
 KEY = 641
 M, d = 4, 8

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
-import lmctheory as lmc
-from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.experiments import Ensemble, gd_ensembles
+from validation.cells.ensembles import gd_ensembles
+from validation.claim import Claim, Context, Measurement, Outcome
+from validation.evidence.rates import BOUND, decide, fit_both, fit_ensembles, fit_record, synthetic_power_law
 
-BOUND = -0.5
-MARGIN = 0.05
 TEACHER = (4, 8)
 
 
@@ -27,9 +22,9 @@ def experiment(context: Context) -> Outcome:
     n_runs = context.pick(quick=32, full=64)
     widths = widths_for(context, M)
     ensembles = gd_ensembles(context, [(M, d, m) for m in widths], n_runs)
-    fits = fit_both(ensembles, context.rng(3, d))
+    fits = fit_ensembles(ensembles, context.rng(3, d))
     synthetic = synthetic_power_law(widths, -0.25, ensembles, context.rng(4))
-    control = [lmc.fit_rate(widths[k:], synthetic[k:], rng=context.rng(5)) for k in (0, len(widths) // 2)]
+    control = fit_both(widths, synthetic, context.rng(5))
     everywhere, upper = fits
     attained = everywhere.interval[0] <= BOUND <= everywhere.interval[1]
     return Outcome(
@@ -51,43 +46,6 @@ def experiment(context: Context) -> Outcome:
             "control": [fit_record(fit) for fit in control],
         },
     )
-
-
-def fit_both(ensembles: Sequence[Ensemble], rng: np.random.SeedSequence, level: float = 0.95) -> list[lmc.RateFit]:
-    """Fit the barriers modulo permutation over all widths, and over the upper half of them."""
-    fits = []
-    for part in (ensembles, ensembles[len(ensembles) // 2 :]):
-        samples, pairs = [e.modulo for e in part], [e.pairs for e in part]
-        fits.append(lmc.fit_rate([e.width for e in part], samples, pairs=pairs, rng=rng, level=level))
-    return fits
-
-
-def decide(fits: Sequence[lmc.RateFit]) -> Verdict:
-    """O(m^-1/2) is an upper bound: the whole interval of every fit must lie below -1/2 plus the margin."""
-
-    def bounded(fit: lmc.RateFit) -> bool | None:
-        if fit.interval[1] <= BOUND + MARGIN:
-            return True
-        return False if fit.interval[0] > BOUND + MARGIN else None
-
-    return Verdict.of(*map(bounded, fits))
-
-
-def synthetic_power_law(
-    widths: Sequence[int], exponent: float, like: Sequence[Ensemble], rng: np.random.SeedSequence
-) -> list[np.ndarray]:
-    """Draw lognormal barriers with mean ``m^exponent``, as many and with the same spread as the measured ones."""
-    draw = np.random.default_rng(rng)
-    samples = []
-    for m, ensemble in zip(widths, like, strict=True):
-        sigma = np.sqrt(np.log1p((ensemble.modulo.std() / ensemble.modulo.mean()) ** 2))
-        samples.append(draw.lognormal(exponent * np.log(m) - sigma**2 / 2, sigma, size=len(ensemble.modulo)))
-    return samples
-
-
-def fit_record(fit: lmc.RateFit) -> dict[str, Any]:
-    """Return the evidence of a fit as JSON types."""
-    return {name: as_json(value) for name, value in vars(fit).items() if name != "seed"} | {"seed": str(fit.seed)}
 
 
 CLAIM = Claim(

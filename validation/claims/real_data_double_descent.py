@@ -8,9 +8,17 @@ from typing import Any
 import numpy as np
 
 from lmctheory.bootstrap import bootstrap_log_means
+from validation.cells.images import (
+    SPLITS,
+    ImageEnsemble,
+    describe_images,
+    image_ensembles,
+    shuffled_sweep,
+    two_layer_sweep,
+)
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.image_rates import LEVEL, all_of, any_of
-from validation.images import SPLITS, ImageEnsemble, describe_images, image_ensembles, image_set, shuffled_sweep, two_layer_sweep
+from validation.evidence.falls import LEVEL
+from validation.evidence.verdicts import all_of, any_of
 
 KEY = 811
 VALLEY = 1.5  # a valley that is less deep than this factor counts as none
@@ -47,7 +55,7 @@ def experiment(context: Context) -> Outcome:
             *_describe_training(ensembles["true"]),
         ],
         data={
-            "images": image_set(context)["data"],
+            "images": context.images,
             "ensembles": [e.record() for e in (*ensembles["true"], *ensembles["shuffled"])],
             "shapes": [
                 {"labels": labels, "alignment": alignment, "split": split} | as_json(found)

@@ -6,27 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from validation.broken_line import BrokenLine
-from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json, failing
-from validation.claims.real_data_sparsity import as_if_larger
-from validation.image_sweeps import (
-    LARGE,
-    NEAR,
-    ImageSweep,
-    deciding_sweeps,
-    describe_training,
-    mean_and_interval,
-    other_sweeps,
-    record,
-)
+from validation.cells.image_sweeps import LARGE, NEAR, ImageSweep, deciding_sweeps, describe_training, other_sweeps
+from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
+from validation.evidence.broken_line import BrokenLine
+from validation.evidence.image_transitions import as_if_larger, change_points, record
+from validation.evidence.intervals import mean_and_interval
+from validation.evidence.verdicts import failing
 
 MARGIN = 0.5  # of the change point: the sharpness of dense networks is not one number, and falls by a third along the way
 
 
 def experiment(context: Context) -> Outcome:
     """Judge change points and sharpness in the sweeps of `real-data-sparsity`."""
-    sweeps, lines = deciding_sweeps(context)
-    others, other_lines = other_sweeps(context)
+    sweeps, others = deciding_sweeps(context), other_sweeps(context)
+    lines, other_lines = change_points(context, sweeps), change_points(context, others)
     conditions = [judge(*one) for one in zip(sweeps, lines, strict=True)]
     control = [judge(as_if_larger(sweep), line) for sweep, line in zip(sweeps, lines, strict=True) if sweep.batch_size is None]
     return Outcome(

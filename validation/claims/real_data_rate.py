@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-
-from validation.claim import Claim, Context, Measurement, Outcome, Verdict
-from validation.claims.rate import BOUND
-from validation.image_rates import Fall, all_of, any_of, fall
-from validation.images import (
+from validation.cells.images import (
     MEASURES,
     RATE_FROM,
     SPLITS,
-    ImageEnsemble,
     describe_images,
     image_ensembles,
-    image_set,
     shuffled_sweep,
     two_layer_sweep,
 )
+from validation.claim import Claim, Context, Measurement, Outcome, Verdict
+from validation.evidence.falls import Fall, fall_of
+from validation.evidence.rates import BOUND
+from validation.evidence.verdicts import all_of, any_of
 
 KEY = 812
 NAMES = {"loss": "loss", "error": "error rate"}
@@ -57,7 +52,7 @@ def experiment(context: Context) -> Outcome:
             "Controls: " + "; ".join(_describe_control(*key, f) for key, f in controls.items()) + ".",
         ],
         data={
-            "images": image_set(context)["data"],
+            "images": context.images,
             "ensembles": [e.record() for e in (*ensembles["true"], *ensembles["shuffled"])],
             "falls": [{"split": split, "measure": measure} | f.record() for (split, measure), f in found.items()],
             "controls": [
@@ -66,12 +61,6 @@ def experiment(context: Context) -> Outcome:
             ],
         },
     )
-
-
-def fall_of(ensembles: Sequence[ImageEnsemble], alignment: str, split: str, measure: str, root: np.random.SeedSequence) -> Fall:
-    """Return how the barriers of pairs fall."""
-    barriers, unaligned = ([e.barriers(way, split, measure) for e in ensembles] for way in (alignment, "none"))
-    return fall([e.width for e in ensembles], barriers, unaligned, [e.pairs for e in ensembles], root)
 
 
 def decide(found: Fall, measure: str) -> Verdict:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from validation.broken_line import BrokenLine
-from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json, failing
-from validation.image_sweeps import (
-    LARGE,
-    NEAR,
-    PER_RUN,
-    ImageSweep,
-    deciding_sweeps,
-    describe_training,
-    mean_and_interval,
-    other_sweeps,
-    record,
-    row_means,
-)
+from validation.cells.image_sweeps import NEAR, ImageSweep, deciding_sweeps, describe_training, other_sweeps, row_means
+from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
+from validation.evidence.broken_line import BrokenLine
+from validation.evidence.image_transitions import as_if_larger, change_points, record
+from validation.evidence.intervals import mean_and_interval
+from validation.evidence.verdicts import failing
 
 DENSE_UP_TO, SPARSE_AT = 0.8, 3.0  # rates, in units of the threshold, at which shares are judged
 BASELINE, SPARSE = 0.05, 0.25  # excess dead share that is as good as none below, and the least above
@@ -27,8 +17,8 @@ BASELINE, SPARSE = 0.05, 0.25  # excess dead share that is as good as none below
 
 def experiment(context: Context) -> Outcome:
     """Sweep the rate in every cell, and judge the shares below and above, and the change point between them."""
-    sweeps, lines = deciding_sweeps(context)
-    others, other_lines = other_sweeps(context)
+    sweeps, others = deciding_sweeps(context), other_sweeps(context)
+    lines, other_lines = change_points(context, sweeps), change_points(context, others)
     conditions = [judge(*one) for one in zip(sweeps, lines, strict=True)]
     control = [judge(as_if_larger(sweep), line) for sweep, line in zip(sweeps, lines, strict=True)]
     return Outcome(
@@ -68,15 +58,6 @@ def judge(sweep: ImageSweep, line: BrokenLine) -> dict[str, bool | None]:
         "sparse above": True if above[0] >= SPARSE else False if above[1] < SPARSE else None,
         "change point": False if outside else True if low >= DENSE_UP_TO and high <= SPARSE_AT else None,
     }
-
-
-def as_if_larger(sweep: ImageSweep) -> ImageSweep:
-    """Return the solutions found below the threshold as if they had been found at the rates above it."""
-    rows = np.arange(len(sweep.rates))
-    large = sweep.rates >= LARGE
-    rows[large] = np.resize(np.flatnonzero(sweep.rates < 1), large.sum())
-    moved = {name: getattr(sweep, name)[:, rows] for name in PER_RUN}
-    return replace(sweep, **moved | {"edge": moved["edge"] * sweep.rates / sweep.rates[rows]})
 
 
 def _shares_above(sweep: ImageSweep) -> np.ndarray:

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from validation.claim import Claim, Context, Measurement, Outcome, Verdict
-from validation.image_rates import Fall, all_of, any_of, fall
-from validation.images import (
+from validation.cells.images import (
     SPLITS,
     ImageEnsemble,
     describe_images,
     image_ensembles,
-    image_set,
     shuffled_sweep,
     two_layer_sweep,
 )
+from validation.claim import Claim, Context, Measurement, Outcome, Verdict
+from validation.evidence.falls import Fall, fall
+from validation.evidence.verdicts import all_of, any_of
 
 KEY = 814
 CONNECTIVITIES = ("weak", "strong")
@@ -55,7 +55,7 @@ def experiment(context: Context) -> Outcome:
             + ".",
         ],
         data={
-            "images": image_set(context)["data"],
+            "images": context.images,
             "ensembles": [e.record() for e in (*ensembles["true"], *ensembles["shuffled"])],
             "falls": [{"kind": kind, "split": split} | f.record() for (kind, split), f in found.items()],
             "controls": [

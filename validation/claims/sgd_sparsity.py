@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
-from validation.blocks import joined, sweep_in_blocks
-from validation.broken_line import BrokenLine, fit_broken_lines
+from validation.cells.blocks import joined, sweep_in_blocks
+from validation.cells.divergence import diverging_rates
+from validation.cells.rate_sweeps import LOSS_TOL, MAX_STEPS, REFERENCE, SETTLED
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.claims.divergence import diverging_rates
-from validation.claims.sparsity_transition import margin
-from validation.mean_square import mean_square_threshold
-from validation.rate_sweeps import LOSS_TOL, MAX_STEPS, REFERENCE, SETTLED
+from validation.evidence.broken_line import BrokenLine, fit_broken_lines, margin
+from validation.theory.mean_square import mean_square_threshold
 
 KEY = 631
 LEVEL = 0.95

@@ -10,10 +10,10 @@ import numpy as np
 
 import lmctheory as lmc
 from lmctheory.bootstrap import bootstrap_log_means
-from validation.blocks import joined, joined_pairs, sweep_in_blocks
+from validation.cells.blocks import joined, joined_pairs, sweep_in_blocks
+from validation.cells.minima import all_pairs
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.claims.rate import fit_record
-from validation.minima_pairs import all_pairs
+from validation.evidence.rates import fit_record
 
 KEY = 631
 M = d = 4

@@ -10,9 +10,9 @@ import numpy as np
 
 import lmctheory as lmc
 from lmctheory.stability import DEAD
-from validation.broken_line import BrokenLine, fit_broken_lines
+from validation.cells.rate_sweeps import SETTLED, RateSweep, rate_sweeps, threshold_sweeps
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.rate_sweeps import SETTLED, RateSweep, rate_sweeps, threshold_sweeps
+from validation.evidence.broken_line import BrokenLine, fit_broken_lines, margin
 
 KEY = 601
 LEVEL = 0.95
@@ -67,11 +67,6 @@ def experiment(context: Context) -> Outcome:
             "histogram": _histogram(sweeps),
         },
     )
-
-
-def margin(M: int, width: int) -> float:
-    """Return how far from 1 the change point may lie: 5 %, or two neurons of a balanced class."""
-    return max(0.05, 2 * M / width)
 
 
 def judge(sweeps: Sequence[RateSweep], lines: Sequence[BrokenLine], predictions: Sequence[float]) -> list[bool | None]:

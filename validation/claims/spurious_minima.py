@@ -13,11 +13,11 @@ from scipy.optimize import brentq
 import lmctheory as lmc
 from lmctheory.errors import NotCertifiedError
 from lmctheory.training.polishing import polish
-from validation.blocks import joined, sweep_in_blocks
-from validation.certified_pairs import is_accepted
+from validation.cells.blocks import joined, sweep_in_blocks
+from validation.cells.certificates import is_accepted
+from validation.cells.ensembles import GLOBAL_LOSS
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.claims.two_piece_connectivity import interval
-from validation.experiments import GLOBAL_LOSS
+from validation.evidence.intervals import share_interval
 
 LEVEL = 0.95
 FIRST_COMPARED = 8  # below, fewer than one run in twenty ends in a spurious minimum even without the additional neuron
@@ -152,7 +152,7 @@ def _summary(request: dict[str, Any], parts: Sequence[dict[str, Any]], n_interva
     n, spurious, unsettled = len(arrays["kinds"]), *(int((arrays["kinds"] == kind).sum()) for kind in (SPURIOUS, UNSETTLED))
     certificates = arrays["certificates"][np.argsort(arrays["certificates"][:, 0])]
     bounds = {
-        name: (interval(spurious, n, level)[0], interval(spurious + unsettled, n, level)[1])
+        name: (share_interval(spurious, n, level)[0], share_interval(spurious + unsettled, n, level)[1])
         for name, level in (("interval", LEVEL), ("simultaneous", 1 - (1 - LEVEL) / n_intervals))
     }
     counts = {name: sum(part[name] for part in parts) for name in ("candidates", "planted", "planted_certified")}

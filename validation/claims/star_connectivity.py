@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
+from validation.cells.zero_loss import VANISHES, bounded_weights, draw_pair, loss_over_floor, uneven_minimum
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.claims.four_piece_connectivity import uneven_minimum
-from validation.claims.two_piece_connectivity import LEVEL, decide, draw_pair, interval
-from validation.connection_probability import common_neighbour_probability, printed_bound
-from validation.label_graph import everything, neighbours, representatives, single
-from validation.zero_loss import VANISHES, bounded_weights, loss_over_floor
+from validation.evidence.connections import LEVEL, decide
+from validation.evidence.intervals import share_interval
+from validation.theory.connection_probability import common_neighbour_probability, printed_bound
+from validation.theory.label_graph import everything, neighbours, representatives, single
 
 KEY = 523
 EXACT_WIDTHS = {  # (M, k): widths, as far as rounding leaves eight digits
@@ -148,7 +148,7 @@ def experiment(context: Context) -> Outcome:
             {
                 "exact": [[*row, p.value, p.error] for row, p in exact.items()],
                 "bounds": [[*row, printed_bound(*row)] for row in exact],
-                "sampled": [cell | {"interval": interval(cell["found"], cell["n_sets"], LEVEL)} for cell in sampled],
+                "sampled": [cell | {"interval": share_interval(cell["found"], cell["n_sets"], LEVEL)} for cell in sampled],
                 "uneven": large,
                 "two_pieces": centres,
                 "sets": sets,

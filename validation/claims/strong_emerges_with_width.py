@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
-from validation.blocks import joined, sweep_in_blocks
+from validation.cells.blocks import joined, sweep_in_blocks
+from validation.cells.ensembles import descend
 from validation.claim import Claim, Context, Measurement, Outcome, as_json
-from validation.claims import rate
-from validation.experiments import descend
-from validation.families import MEASURES, gd_families, minima_families
+from validation.evidence import rates
 
-KEY, KEY_TRIANGLE = 521, 522
+KEY, KEY_TRIANGLE, KEY_DESCENT, KEY_MINIMA = 521, 522, 502, 503
+MEASURES = ("worst", "barycentre", "simplex")
 TEACHER = (4, 8)
 SIZES = (3, 4, 6)
 JOINED_SIZES = "+".join(map(str, SIZES))
@@ -50,8 +50,8 @@ def experiment(context: Context) -> Outcome:
     triangles = context.sweep(triangle, [{"M": M, "d": d, "width": m} for m in TRIANGLE_WIDTHS])
     first, second = fits["GD", 3, "simplex"], fits["uniform", 3, "simplex"]
     return Outcome(
-        verdict=rate.decide(list(fits.values())),
-        control=rate.decide(list(control.values())),
+        verdict=rates.decide(list(fits.values())),
+        control=rates.decide(list(control.values())),
         headline=[
             Measurement("exponent, GD, simplex of 3", first.exponent, first.interval),
             Measurement("uniform, simplex of 3", second.exponent, second.interval),
@@ -64,13 +64,89 @@ def experiment(context: Context) -> Outcome:
         data={
             "sources": as_json(sources),
             "fits": [
-                {"source": source, "k": k, "measure": measure, "fit": rate.fit_record(fit)}
+                {"source": source, "k": k, "measure": measure, "fit": rates.fit_record(fit)}
                 for (source, k, measure), fit in fits.items()
             ],
-            "control": {measure: rate.fit_record(fit) for measure, fit in control.items()},
+            "control": {measure: rates.fit_record(fit) for measure, fit in control.items()},
             "triangles": as_json(triangles),
         },
     )
+
+
+def measures(networks: Sequence[lmc.TwoLayerNet | lmc.LayeredNet], teacher: lmc.TwoLayerNet) -> list[float]:
+    """Return `MEASURES` of networks as they stand: the worst pair, the excess at the barycentre, the height on the simplex."""
+    found = lmc.simplex_barrier(networks, teacher)
+    return [float(found.edges.max()), max(found.barycentre, 0.0), found.height]
+
+
+def gd_families(seed: int, M: int, d: int, width: int, sizes: str, n_families: int, block: int = 0) -> dict[str, Any]:
+    """Return `MEASURES` of families of polished solutions under the best assignments, and under random permutations.
+
+    `sizes` are the numbers k of networks joined by "+"; smaller families are parts of the largest ones. Arrays ``(n, 3)`` named
+    "aligned_k", and "random_k" for the smallest k.
+    """
+    teacher = lmc.orthonormal_teacher(M, d)
+    counts = [int(size) for size in sizes.split("+")]
+    key = np.random.SeedSequence([seed, KEY_DESCENT, M, d, width, block])
+    networks = descend(teacher, width, max(counts) * n_families, True, key).networks
+    shuffle = np.random.default_rng(key.spawn(1)[0])
+    shuffled = [net.permute(shuffle.permutation(width)) for net in networks]
+    found: dict[str, Any] = {}
+    for k in counts:
+        starts = range(0, len(networks) - k + 1, k)
+        best = [lmc.strong_connectivity(networks[s : s + k], teacher, "assignments").best.networks for s in starts]
+        found[f"aligned_{k}"] = np.array([measures(family, teacher) for family in best])
+        if k == min(counts):
+            found[f"random_{k}"] = np.array([measures(shuffled[s : s + k], teacher) for s in starts])
+    return found
+
+
+def minima_families(seed: int, M: int, width: int, sizes: str, n_families: int, block: int = 0) -> dict[str, Any]:
+    """Return `MEASURES` of families of uniform minima, aligned with the best reference by "lightest" matching.
+
+    Arrays ``(n, 3)`` named "aligned_k" for the numbers k of networks in `sizes`, joined by "+".
+    """
+    teacher = lmc.orthonormal_teacher(M, M)
+    counts = [int(size) for size in sizes.split("+")]
+    draw = np.random.default_rng(np.random.SeedSequence([seed, KEY_MINIMA, M, width, block]))
+    minima = [lmc.sample_minimum(M, width, rng=draw) for _ in range(max(counts) * n_families)]
+    found: dict[str, Any] = {}
+    for k in counts:
+        rows = []
+        for start in range(0, len(minima) - k + 1, k):
+            worst, best = align_minima(minima[start : start + k])
+            rows.append([worst, *measures(merged(best), teacher)[1:]])
+        found[f"aligned_{k}"] = np.array(rows)
+    return found
+
+
+def align_minima(minima: Sequence[lmc.Minimum]) -> tuple[float, list[lmc.Minimum]]:
+    """Return the minima aligned with the reference of the lowest worst barrier, and that barrier."""
+    best: tuple[float, list[lmc.Minimum]] = (np.inf, [])
+    for reference in minima:
+        moved = [other.permute(lmc.minima_barrier(reference, other).permutation) for other in minima]
+        identity = np.arange(reference.width)
+        worst = max(lmc.minima_barrier(a, b, identity).height for i, a in enumerate(moved) for b in moved[:i])
+        best = min(best, (worst, moved), key=lambda found: found[0])
+    return best
+
+
+def merged(minima: Sequence[lmc.Minimum]) -> list[lmc.TwoLayerNet]:
+    """Return narrower networks with the same loss on the whole simplex, an exact reduction.
+
+    At places where all neurons that are not zero lie on one ray, mixed neurons lie on it too and add up to one neuron a ray.
+    """
+    classes, weights = (np.stack([getattr(minimum, name) for minimum in minima]) for name in ("classes", "weights"))
+    ray = classes.max(axis=0)
+    alike = ((classes == ray) | (classes == -1)).all(axis=0)
+    M = minima[0].M
+    networks = []
+    for own, weight in zip(classes, weights, strict=True):
+        sums = np.bincount(ray[alike & (ray >= 0)], weight[alike & (ray >= 0)], M)
+        rest = np.zeros((int((~alike).sum()), M))
+        rest[np.arange(len(rest)), own[~alike]] = weight[~alike]  # class -1 writes a 0
+        networks.append(lmc.TwoLayerNet(np.vstack([np.diag(sums), rest])))
+    return networks
 
 
 def triangle(seed: int, M: int, d: int, width: int) -> dict[str, Any]:

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 import lmctheory as lmc
+from validation.cells.zero_loss import VANISHES, ZEROS, draw_pair, loss_over_floor
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.connection_probability import (
+from validation.evidence.connections import LEVEL, decide
+from validation.evidence.intervals import share_interval
+from validation.theory.connection_probability import (
     Probability,
     common_neighbour_probability,
     equal_sizes_probability,
     printed_bound,
 )
-from validation.zero_loss import VANISHES, bounded_weights, loss_over_floor
 
 KEY = 521
-LEVEL = 0.99  # of all intervals at once
 LAWS = ("uniform", "sparse", "one large class")
-ZEROS = 0.3
 EXACT_WIDTHS = {2: range(3, 29), 3: range(4, 37), 4: range(5, 45, 3)}  # as far as rounding leaves eight digits
 SEVERAL = 3  # paths of each cell whose loss is computed
-
-
-def draw_pair(M: int, width: int, law: str, rng: np.random.Generator) -> list[lmc.Minimum]:
-    """Return two independent minima; "one large class" has one neuron in every class but one, at random places."""
-    if law == "one large class":
-        labels = np.append(np.arange(M - 1), np.full(width - M + 1, M - 1))
-        return [bounded_weights(rng.permutation(M)[rng.permutation(labels)], rng) for _ in range(2)]
-    return [lmc.sample_minimum(M, width, law, r=ZEROS if law == "sparse" else None, rng=rng) for _ in range(2)]
 
 
 def connected_pairs(seed: int, M: int, width: int, n_pairs: int, law: str = "uniform", n_modulo: int = 0) -> dict[str, Any]:
@@ -56,38 +46,6 @@ def connected_pairs(seed: int, M: int, width: int, n_pairs: int, law: str = "uni
                 seen[kind] += 1
                 worst = max(worst, loss_over_floor(path))
     return {"found": found, "one_modulo": one, "two_modulo": two, "worst": worst}
-
-
-def interval(successes: int, n: int, level: float) -> tuple[float, float]:
-    """Return the Clopper-Pearson interval."""
-    found = binomtest(successes, n).proportion_ci(level, method="exact")
-    return float(found.low), float(found.high)
-
-
-def decide(
-    bounds: Sequence[float],
-    exact: Sequence[Probability | None],
-    counts: Sequence[tuple[int, int] | None],
-    further: Sequence[bool] = (),
-) -> Verdict:
-    """Apply the rule to rows of a bound, the exact probability if known, and the number of successes and trials if sampled.
-
-    `further` conditions must hold, too.
-    """
-    level = 1 - (1 - LEVEL) / max(1, sum(count is not None for count in counts))
-    conditions: list[bool | None] = [*further]
-    for bound, known, count in zip(bounds, exact, counts, strict=True):
-        low, high = (0.0, 1.0) if count is None else interval(*count, level)
-        if known is not None:
-            conditions.append(_at_least(known.value - known.error, known.value + known.error, bound))
-            conditions.append(known.value + known.error >= low and known.value - known.error <= high)
-        else:
-            conditions.append(_at_least(low, high, bound))
-    return Verdict.of(*conditions)
-
-
-def _at_least(low: float, high: float, bound: float) -> bool | None:
-    return True if low >= bound else False if high < bound else None
 
 
 def experiment(context: Context) -> Outcome:
@@ -164,9 +122,9 @@ def experiment(context: Context) -> Outcome:
             {
                 "exact": [[M, m, p.value, p.error] for (M, m), p in exact.items()],
                 "bounds": [[M, m, printed_bound(M, m)] for M in (*EXACT_WIDTHS, 8) for m in bound_widths(M)],
-                "sampled": [cell | {"interval": interval(cell["found"], cell["n_pairs"], LEVEL)} for cell in sampled],
+                "sampled": [cell | {"interval": share_interval(cell["found"], cell["n_pairs"], LEVEL)} for cell in sampled],
                 "uneven": large,
-                "sparse": [cell | {"interval": interval(cell["one_modulo"], cell["n_modulo"], 0.95)} for cell in sparse],
+                "sparse": [cell | {"interval": share_interval(cell["one_modulo"], cell["n_modulo"], 0.95)} for cell in sparse],
                 "equal_sizes": [[M, m, equal_sizes_probability(M, m)] for M in (2, 3, 4, 8) for m in widths_from(M)],
                 "zeros": ZEROS,
             }

@@ -14,8 +14,8 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
 from lmctheory.bootstrap import LogMeanBootstrap, bootstrap_log_means
+from validation.cells.minima import all_pairs
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.minima_pairs import all_pairs
 
 KEY = 421
 TEACHERS = (2, 4, 8, 16)

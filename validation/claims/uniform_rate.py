@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
+from validation.cells.minima import all_pairs
 from validation.claim import Claim, Context, Measurement, Outcome, as_json
-from validation.claims import rate
-from validation.minima_pairs import all_pairs
+from validation.evidence import rates
 
 KEY = 411
 QUANTITIES = ("height", "l1")
@@ -45,20 +45,20 @@ def experiment(context: Context) -> Outcome:
             mine = [e for e in ensembles if e["M"] == M and matching in e["matchings"].split("+")]
             for quantity in QUANTITIES:
                 key = context.rng(KEY, M, len(fits))
-                fits[M, matching, quantity] = fit_both(
+                fits[M, matching, quantity] = rates.fit_both(
                     [e["width"] for e in mine], [e[f"{matching}_{quantity}"] for e in mine], key
                 )
     decided = [fit for (_, matching, _), both in fits.items() for fit in both if matching == "lightest"]
     reference = [e for e in ensembles if e["M"] == 4 and "lightest" in e["matchings"]]
-    slow = fit_both([e["width"] for e in reference], slowed(reference), context.rng(KEY, 0))
+    slow = rates.fit_both([e["width"] for e in reference], slowed(reference), context.rng(KEY, 0))
     main = {
         (matching, quantity): fits[4, matching, quantity]
         for matching in ("lightest", "swaps", "random")
         for quantity in QUANTITIES
     }
     return Outcome(
-        verdict=rate.decide(decided),
-        control=rate.decide(slow),
+        verdict=rates.decide(decided),
+        control=rates.decide(slow),
         headline=[
             Measurement("loss, lightest", main["lightest", "height"][0].exponent, main["lightest", "height"][0].interval),
             Measurement("loss, random", main["random", "height"][0].exponent, main["random", "height"][0].interval),
@@ -68,18 +68,12 @@ def experiment(context: Context) -> Outcome:
         data={
             "ensembles": as_json(ensembles),
             "fits": [
-                {"M": M, "matching": matching, "quantity": quantity, "fits": [rate.fit_record(fit) for fit in both]}
+                {"M": M, "matching": matching, "quantity": quantity, "fits": [rates.fit_record(fit) for fit in both]}
                 for (M, matching, quantity), both in fits.items()
             ],
-            "control": [rate.fit_record(fit) for fit in slow],
+            "control": [rates.fit_record(fit) for fit in slow],
         },
     )
-
-
-def fit_both(widths: list[int], samples: list[np.ndarray], rng: np.random.SeedSequence) -> list[lmc.RateFit]:
-    """Fit over all widths, and over the upper half of them; pairs are independent."""
-    half = len(widths) // 2
-    return [lmc.fit_rate(widths[k:], samples[k:], rng=rng) for k in (0, half)]
 
 
 def slowed(ensembles: list[dict[str, Any]]) -> list[np.ndarray]:
@@ -89,7 +83,7 @@ def slowed(ensembles: list[dict[str, Any]]) -> list[np.ndarray]:
 
 def tight(fits: list[lmc.RateFit]) -> bool:
     """Whether -1/2 is compatible with the exponents over all widths and over the upper half: within 0.05 of each interval."""
-    return all(fit.interval[0] - rate.MARGIN <= rate.BOUND <= fit.interval[1] + rate.MARGIN for fit in fits)
+    return all(fit.interval[0] - rates.MARGIN <= rates.BOUND <= fit.interval[1] + rates.MARGIN for fit in fits)
 
 
 def _describe(key: tuple[int, str, str], both: list[lmc.RateFit]) -> str:

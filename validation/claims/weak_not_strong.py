@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+import lmctheory as lmc
 from lmctheory.bootstrap import bootstrap_log_means
-from validation.blocks import joined, sweep_in_blocks
+from validation.cells.blocks import joined, sweep_in_blocks
+from validation.cells.ensembles import descend
 from validation.claim import Claim, Context, Measurement, Outcome, Verdict, as_json
-from validation.claims.two_piece_connectivity import interval
-from validation.families import PROVED_WIDTH, gd_triples
+from validation.evidence.intervals import share_interval
 
-KEY = 511
+KEY, KEY_TRIPLES = 511, 501
+PROVED_WIDTH = 8  # the strong barrier of three networks up to this width is proved by complete search
 LEVEL = 0.95
 SHARE = 0.1  # of triples that must have a gap
 RELATIVE, FLOORS = 0.01, 10.0  # a gap counts from this share of the weak barrier and so many rounding errors on
@@ -48,13 +50,40 @@ def experiment(context: Context) -> Outcome:
         verdict=decide(proved),
         control=decide([control]),
         headline=[
-            Measurement(f"share with a gap, m={clearest['width']}", gaps.mean(), interval(int(gaps.sum()), len(gaps), LEVEL)),
+            Measurement(
+                f"share with a gap, m={clearest['width']}", gaps.mean(), share_interval(int(gaps.sum()), len(gaps), LEVEL)
+            ),
             Measurement("there strong/weak", clearest["strong"].mean() / clearest["weak"].mean()),
             *(Measurement(f"mean gap, m={row['width']}", row["gap"], row["gap_interval"]) for row in _largest_and_last(rows, 4)),
         ],
         findings=[*map(_describe, rows), _describe_cycles(found), _describe_trend(rows)],
         data={"rows": as_json(rows), "cells": as_json(found), "control": as_json(control)},
     )
+
+
+def gd_triples(seed: int, M: int, d: int, width: int, n_triples: int, copies: bool, block: int = 0) -> dict[str, Any]:
+    """Return weak and strong barriers of independent triples of polished solutions, ``(n_triples,)`` each.
+
+    With `copies` the second network of each triple is the first, its neurons shuffled: there weak and strong must agree.
+    """
+    teacher = lmc.orthonormal_teacher(M, d)
+    key = np.random.SeedSequence([seed, KEY_TRIPLES, M, d, width, block])
+    networks = descend(teacher, width, 3 * n_triples, True, key).networks
+    shuffle = np.random.default_rng(key.spawn(1)[0])
+    rows = []
+    for k in range(n_triples):
+        triple = list(networks[3 * k : 3 * k + 3])
+        if copies:
+            triple[1] = triple[0].permute(shuffle.permutation(width))
+        found = lmc.weak_connectivity(triple, teacher, "exact" if width <= PROVED_WIDTH else "swaps")
+        cycle = lmc.cycle_consistency(triple, teacher)
+        strong = found.strong
+        floor = found.loss_floor + strong.best.loss_floor
+        rows.append([found.height, strong.height, floor, strong.is_optimal, cycle.fixed[0], cycle.heights[0]])
+    weak, strong_heights, floors, proved, fixed, after_cycle = np.array(rows).T
+    return {
+        "weak": weak, "strong": strong_heights, "floor": floors, "proved": proved, "fixed": fixed, "after_cycle": after_cycle,
+    }  # fmt: skip
 
 
 def has_gap(cell: dict[str, Any]) -> np.ndarray:
@@ -68,7 +97,7 @@ def decide(cells: Sequence[dict[str, Any]]) -> Verdict:
     bounds = []
     for cell in cells:
         counted = has_gap(cell) & (cell["proved"] == 1)
-        bounds.append(interval(int(counted.sum()), len(counted), 1 - (1 - LEVEL) / len(cells)))
+        bounds.append(share_interval(int(counted.sum()), len(counted), 1 - (1 - LEVEL) / len(cells)))
     if any(low > SHARE for low, _ in bounds):
         return Verdict.SUPPORTED
     return Verdict.REFUTED if all(high < SHARE for _, high in bounds) else Verdict.INCONCLUSIVE
@@ -79,7 +108,7 @@ def _summary(cell: dict[str, Any], root: np.random.SeedSequence) -> dict[str, An
     gaps = has_gap(cell)
     gap = np.where(gaps, cell["strong"] - cell["weak"], 0.0)
     row = {name: cell[name] for name in ("M", "d", "width", "n_triples")}
-    row |= {"share": gaps.mean(), "share_interval": interval(int(gaps.sum()), len(gaps), LEVEL)}
+    row |= {"share": gaps.mean(), "share_interval": share_interval(int(gaps.sum()), len(gaps), LEVEL)}
     row |= {"proved": bool((cell["proved"] == 1).all()), "largest_ratio": _largest_ratio(cell)}
     for name, values in (("weak", cell["weak"]), ("strong", cell["strong"]), ("gap", gap), ("after_cycle", cell["after_cycle"])):
         row |= {name: values.mean(), f"{name}_interval": _mean_interval(values, root)}

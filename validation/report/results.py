@@ -12,7 +12,6 @@ from typing import Any
 from lmctheory._files import atomic_file, read_json
 from lmctheory.errors import InvalidInputError
 from validation.claim import Claim, Context, Outcome, as_json
-from validation.images import image_set
 
 RESULTS = Path("results")
 PACKAGES = ("lmctheory", "numpy", "scipy", "numba", "matplotlib", "scikit-learn")
@@ -44,7 +43,7 @@ def provenance(context: Context) -> dict[str, Any]:
     return {
         "scale": context.scale,
         "seed": context.seed,
-        "images": image_set(context)["data"],
+        "images": context.images,
         "mnist": None if context.mnist is None else str(context.mnist),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",

@@ -1,4 +1,4 @@
-"""Whether one permutation serves all steps of two sequences of networks; shared by the claims on trajectories and on pruning."""
+"""The rule that one permutation serves all steps of two sequences of networks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-import lmctheory as lmc
 from lmctheory._checks import stream
 from validation.claim import Verdict, as_json
 
@@ -17,25 +16,6 @@ LOST = 0.1  # of the unaligned barrier is how far it may stay behind a step's ow
 JUDGED = 0.1  # of the largest mean unaligned barrier: steps below it leave nothing to align
 LEVEL = 0.95
 N_RESAMPLES = 20_000
-SEQUENCES = ("barriers", "unaligned", "joint", "random", "fixed_points", "losses")  # arrays of `measure_pair`
-
-
-def measure_pair(
-    seq_a: Sequence[lmc.TwoLayerNet], seq_b: Sequence[lmc.TwoLayerNet], teacher: lmc.TwoLayerNet, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """Return barriers of n steps: ``(n, n)`` under each step's permutation, ``(n,)`` under none, a joint and a random one."""
-    found = lmc.align_sequences(seq_a, seq_b, teacher)
-    joint = lmc.align_sequences(seq_a, seq_b, teacher, "joint")
-    perm = rng.permutation(seq_a[0].width)
-    pairs = list(zip(seq_a, seq_b, strict=True))
-    return {
-        "barriers": found.barriers,
-        "unaligned": found.unaligned,
-        "joint": joint.barriers[:, 0],
-        "random": np.array([lmc.barrier(a, b, teacher, perm).height for a, b in pairs]),
-        "fixed_points": found.fixed_points,
-        "losses": np.array([(lmc.population_loss(a, teacher) + lmc.population_loss(b, teacher)) / 2 for a, b in pairs]),
-    }
 
 
 @dataclass(frozen=True, eq=False)

@@ -109,3 +109,8 @@ def _least_squares(rates: np.ndarray, shares: np.ndarray, weights: np.ndarray) -
     with np.errstate(invalid="ignore"):  # a resample in which nothing has settled
         baseline = (y[:, 0] - slope * np.where(rises, x[rows, best], 0.0)) / n[:, 0]
     return baseline, slope, point
+
+
+def margin(M: int, width: int) -> float:
+    """Return how far from 1 the change point may lie: 5 %, or two neurons of a balanced class."""
+    return max(0.05, 2 * M / width)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ import numpy as np
 
 import lmctheory as lmc
 from lmctheory.paths import chord_excess
-from validation.blocks import joined, joined_pairs, sweep_in_blocks
+from validation.cells.blocks import joined, joined_pairs, sweep_in_blocks
 from validation.claim import Context, as_json
 
 KEY_TRAINING, KEY_LABELS, KEY_SHUFFLES = 801, 802, 803
@@ -35,14 +34,9 @@ Losses: TypeAlias = dict[str, dict[str, lmc.DataLoss]]  # by split and measure
 def image_set(context: Context) -> dict[str, Any]:
     """Return the parameters by which a cell names its images; for MNIST they change with the files in the folder."""
     if context.mnist is None:
-        return {"data": "digits", "folder": None, "n_train": None, "n_test": None}
-    digest = hashlib.sha256()
-    for path in sorted(context.mnist.glob("*-ubyte*")):
-        digest.update(path.read_bytes())
+        return {"data": context.images, "folder": None, "n_train": None, "n_test": None}
     n_train, n_test = context.pick(quick=(5000, 2000), full=(None, None))
-    return {
-        "data": f"mnist {digest.hexdigest()[:12]}", "folder": str(context.mnist.resolve()), "n_train": n_train, "n_test": n_test,
-    }  # fmt: skip
+    return {"data": context.images, "folder": str(context.mnist.resolve()), "n_train": n_train, "n_test": n_test}
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 
 import lmctheory as lmc
 from lmctheory.bootstrap import bootstrap_log_means
+from validation.cells.images import ImageEnsemble
 from validation.claim import Verdict
-from validation.claims import rate
+from validation.evidence import rates
 
 LEVEL = 0.95
 HALF = 0.5
@@ -31,8 +32,8 @@ class Fall:
     share_intervals: np.ndarray
 
     def bounded(self) -> Verdict:
-        """Whether the exponents are at most -1/2, by the rule of the claim `rate`."""
-        return rate.decide(self.fits) if self.fits else Verdict.INCONCLUSIVE
+        """Whether the exponents are at most -1/2, by the rule of `rates`."""
+        return rates.decide(self.fits) if self.fits else Verdict.INCONCLUSIVE
 
     def falls(self) -> Verdict:
         """Whether the exponent over all widths is negative."""
@@ -49,7 +50,7 @@ class Fall:
     def record(self) -> dict[str, Any]:
         """Return every number, as JSON types."""
         return {
-            "fits": [rate.fit_record(fit) for fit in self.fits],
+            "fits": [rates.fit_record(fit) for fit in self.fits],
             "shares": self.shares.tolist(),
             "share_intervals": self.share_intervals.tolist(),
         }
@@ -76,14 +77,7 @@ def fall(
     return Fall(tuple(fits), np.exp(boot.log_means), boot.simultaneous_intervals(LEVEL))
 
 
-def all_of(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return SUPPORTED if all are, REFUTED if one is."""
-    return Verdict.of(*(verdict.condition for verdict in verdicts))
-
-
-def any_of(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return SUPPORTED if one is, REFUTED if all are: several controls, none of which may pass."""
-    found = list(verdicts)
-    if Verdict.SUPPORTED in found:
-        return Verdict.SUPPORTED
-    return Verdict.REFUTED if set(found) == {Verdict.REFUTED} else Verdict.INCONCLUSIVE
+def fall_of(ensembles: Sequence[ImageEnsemble], alignment: str, split: str, measure: str, root: np.random.SeedSequence) -> Fall:
+    """Return how the barriers of pairs fall."""
+    barriers, unaligned = ([e.barriers(way, split, measure) for e in ensembles] for way in (alignment, "none"))
+    return fall([e.width for e in ensembles], barriers, unaligned, [e.pairs for e in ensembles], root)

@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 import lmctheory as lmc
-from validation.blocks import joined, sweep_in_blocks
-from validation.broken_line import BrokenLine, fit_broken_lines
-from validation.claim import Context, as_json
-from validation.images import describe_images, image_set, load
+from validation.cells.blocks import joined, sweep_in_blocks
+from validation.cells.images import describe_images, image_set, load
+from validation.claim import Context
 
 KEY, KEY_LABELS = 813, 812
-LEVEL = 0.95
 RATES = {  # in units of the threshold of each run
     "quick": (0.6, 0.8, 1.0, 1.4, 2.0, 2.5, 3.0),
     "full": (0.5, 0.65, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0),
@@ -82,28 +79,20 @@ class ImageSweep:
         return ", ".join([kind[self.solver], f"m={self.width}", *special])
 
 
-def deciding_sweeps(context: Context) -> tuple[list[ImageSweep], list[BrokenLine]]:
-    """Return the sweeps with full gradients and with batches, and the change points of their dead shares."""
+def deciding_sweeps(context: Context) -> list[ImageSweep]:
+    """Return the sweeps with full gradients and with batches."""
     widths = WIDTHS[context.scale]
     cells = [_common(context) | {"width": m, "batch_size": batch} for m in widths for batch in (None, BATCH_SIZE)]
-    sweeps = sweeps_of(context, cells)
-    return sweeps, change_points(context, sweeps)
+    return sweeps_of(context, cells)
 
 
-def other_sweeps(context: Context) -> tuple[list[ImageSweep], list[BrokenLine]]:
+def other_sweeps(context: Context) -> list[ImageSweep]:
     """Return sweeps that are only reported: centred pixels; narrower networks, momentum, the cross-entropy, shuffled labels."""
     changes: list[dict[str, Any]] = [{"pixels": "centred", "n_runs": context.pick(quick=3, full=8)}]
     changes += context.pick(
         quick=[], full=[{"width": 32}, {"solver": "momentum"}, {"loss": "cross-entropy"}, {"labels": "shuffled"}]
     )
-    sweeps = sweeps_of(context, [_common(context) | {"width": WIDTHS[context.scale][0]} | change for change in changes])
-    return sweeps, change_points(context, sweeps)
-
-
-def change_points(context: Context, sweeps: Sequence[ImageSweep]) -> list[BrokenLine]:
-    """Return the rates at which dead shares start to rise, in units of the threshold, with intervals for all sweeps at once."""
-    excess, widths = [sweep.excess for sweep in sweeps], [sweep.width for sweep in sweeps]
-    return fit_broken_lines(sweeps[0].rates, excess, widths, context.rng(KEY), context.pick(quick=2000, full=10_000), LEVEL)
+    return sweeps_of(context, [_common(context) | {"width": WIDTHS[context.scale][0]} | change for change in changes])
 
 
 def describe_training(context: Context) -> str:
@@ -196,28 +185,3 @@ def row_means(values: np.ndarray) -> np.ndarray:
     present = np.isfinite(values)
     kept = present.any(axis=1)
     return np.where(present, values, 0.0)[kept].sum(axis=1) / present[kept].sum(axis=1)
-
-
-def mean_and_interval(values: np.ndarray) -> tuple[float, tuple[float, float]]:
-    """Return the mean and its t-interval; initial networks are independent. Unbounded for fewer than two."""
-    n = len(values)
-    mean = float(values.mean()) if n else np.nan
-    if n < 2:
-        return mean, (-np.inf, np.inf)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
-    return mean, (mean - half, mean + half)
-
-
-def record(sweep: ImageSweep) -> dict[str, Any]:
-    """Return the numbers of a sweep, with means over solutions and their intervals at each rate; None where there are too few."""
-
-    def along(values: np.ndarray) -> list[tuple[float, float, float] | None]:
-        found = [mean_and_interval(column[np.isfinite(column)]) for column in np.where(sweep.learnt, values, np.nan).T]
-        return [(mean, *interval) if np.isfinite(interval).all() else None for mean, interval in found]
-
-    return as_json(vars(sweep)) | {
-        "dead_share": along(sweep.dead / sweep.width),
-        "rate_times_sharpness": along(sweep.edge),
-        "effective_share": along(sweep.effective / sweep.width),
-        "learnt": sweep.learnt.mean(axis=0).tolist(),
-    }

@@ -11,7 +11,7 @@ import numpy as np
 
 import lmctheory as lmc
 from lmctheory.alignment.similarity import SIMILARITIES
-from validation.blocks import joined, joined_pairs, sweep_in_blocks
+from validation.cells.blocks import joined, joined_pairs, sweep_in_blocks
 from validation.claim import Context
 
 KEY_PAIRS, KEY_RANDOM, KEY_DESCENT = 401, 402, 403
@@ -21,6 +21,8 @@ BLOCK_SECONDS = 2.0  # cells are split so that none takes much longer
 RUNS_IN_BLOCK = 32
 JOINED = ("losses", "distances", "sizes", "classes", "weights", "height", "l1")
 LOSS_TOL, GLOBAL_LOSS, MAX_STEPS = 1e-8, 1e-6, 40_000
+TEACHER = (4, 4)  # M and d of `descent_cells`
+BASE = (1.0, 1.0)  # initial scale in units of M/m, learning rate in units of 1/m
 
 
 def draw_minimum(M: int, width: int, law: str, parameter: float, rng: np.random.Generator) -> lmc.Minimum:
@@ -140,3 +142,22 @@ def all_descended(context: Context, requests: Sequence[dict[str, Any]]) -> list[
         request | joined(parts, JOINED) | {"pairs": joined_pairs(parts, "sizes")}
         for request, parts in zip(requests, found, strict=True)
     ]
+
+
+def descent_cells(context: Context) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return requests of `all_descended` at the base settings, and those at which one setting differs."""
+    (M, D), n_runs = TEACHER, context.pick(quick=24, full=256)
+    widths = context.pick(quick=(8, 16, 32), full=(8, 16, 32, 64))
+    middle = context.pick(quick=16, full=32)
+    scales = context.pick(quick=(0.2,), full=(0.04, 0.2, 2.0, 4.0))
+    rates = context.pick(quick=(2.5,), full=(0.5, 2.0, 2.5))
+    dimensions = context.pick(quick=(), full=(16,))
+
+    def cell(width: int, scale: float, rate: float, d: int) -> dict[str, Any]:
+        return {"M": M, "d": d, "width": width, "n_runs": n_runs, "init_scale": scale, "rate": rate}
+
+    base = [cell(m, *BASE, D) for m in widths]
+    others = [cell(middle, s, BASE[1], D) for s in scales]
+    others += [cell(m, m / M, BASE[1], D) for m in widths]  # initial scale 1 whatever m
+    others += [cell(middle, BASE[0], r, D) for r in rates] + [cell(middle, *BASE, d) for d in dimensions]
+    return base, others

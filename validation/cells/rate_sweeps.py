@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
-from validation.blocks import joined, sweep_in_blocks
+from validation.cells.blocks import joined, sweep_in_blocks
 from validation.claim import Context
 
 RATES = {  # in units of the threshold of each run

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import lmctheory as lmc
-from validation.blocks import joined, joined_pairs, sweep_in_blocks
+from validation.cells.blocks import joined, joined_pairs, sweep_in_blocks
 from validation.claim import Context, as_json
 
 POLISHED_LOSS_TOL = 1e-6  # descent of overparameterised runs stops here when polishing follows,

@@ -1,0 +1,1 @@
+"""What claims decide by: intervals, fits and rules that several of them share."""

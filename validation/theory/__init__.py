@@ -1,0 +1,1 @@
+"""What is predicted: thresholds, probabilities and limits, computed without a simulation."""
