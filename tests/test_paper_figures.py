@@ -176,7 +176,7 @@ def test_unusable_result_files_are_named(results, capsys, content, error, messag
     ("arguments", "message"),
     [
         (["double-descent"], "did you mean double_descent"),
-        (["zzz"], "there are double_descent, rate, dimension_free"),
+        (["zzz"], "there are certified_double_descent, certified_rate_samples, depth"),
         (["--results", "."], "--results must name the results folder of a study"),
     ],
 )
