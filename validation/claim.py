@@ -8,37 +8,17 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN
 from decimal import Context as Rounding
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from lmctheory import _checks
+from lmctheory.claims.verdict import Verdict as Verdict
 from lmctheory.errors import LmcError
 from lmctheory.sweep import Study, run_study
 
 T = TypeVar("T")
-
-
-class Verdict(StrEnum):
-    """Outcome of a decision rule."""
-
-    SUPPORTED = "SUPPORTED"
-    REFUTED = "REFUTED"
-    INCONCLUSIVE = "INCONCLUSIVE"
-
-    @property
-    def condition(self) -> bool | None:
-        """The verdict as a condition of another."""
-        return {Verdict.SUPPORTED: True, Verdict.REFUTED: False}.get(self)
-
-    @staticmethod
-    def of(*conditions: bool | None) -> Verdict:
-        """Supported if all conditions hold, refuted if one is false, else inconclusive (None: undecided)."""
-        if any(condition is False for condition in conditions):
-            return Verdict.REFUTED
-        return Verdict.SUPPORTED if all(conditions) else Verdict.INCONCLUSIVE
 
 
 class Progress(Protocol):
