@@ -208,7 +208,7 @@ def test_a_control_that_passes_is_seen(planted):
 def cell():
     return {
         "data": "digits", "folder": None, "n_train": 200, "n_test": 100, "depth": 2, "width": 5, "labels": "true", "n_runs": 3,
-        "n_steps": 60, "threes": True,
+        "n_steps": 60, "with_threes": True,
     }  # fmt: skip
 
 

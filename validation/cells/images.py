@@ -110,12 +110,12 @@ def shuffled_sweep(context: Context) -> list[dict[str, Any]]:
     return [_request(1, width, "shuffled", context.pick(quick=12, full=24), RATE_FROM <= width <= THREES_TO) for width in widths]
 
 
-def _request(depth: int, width: int, labels: str, n_runs: int, threes: bool) -> dict[str, Any]:
-    return {"depth": depth, "width": width, "labels": labels, "n_runs": n_runs, "threes": threes}
+def _request(depth: int, width: int, labels: str, n_runs: int, with_threes: bool) -> dict[str, Any]:
+    return {"depth": depth, "width": width, "labels": labels, "n_runs": n_runs, "with_threes": with_threes}
 
 
 def image_ensembles(context: Context, requests: Iterable[dict[str, Any]]) -> list[ImageEnsemble]:
-    """Return an ensemble for each request with ``depth``, ``width``, ``labels``, ``n_runs`` and ``threes``; see `ensemble`."""
+    """Return an ensemble for each request with ``depth``, ``width``, ``labels``, ``n_runs`` and ``with_threes``; see `ensemble`."""
     common = image_set(context) | {"n_steps": context.pick(quick=600, full=3000)}
     asked = [common | request for request in requests]
     found = sweep_in_blocks(context, ensemble, asked, "n_runs", _runs_in_block, _cost)
@@ -143,12 +143,12 @@ def _cost(cell: dict[str, Any]) -> float:
     depth, m, n = cell["depth"], cell["width"], cell["n_runs"]
     neurons, products = depth * m, (depth - 1) * m**2
     training = 3e-4 * cell["n_steps"] * (1 + 4e-3 * neurons + 3e-5 * products)
-    return float(n * training + n * (n - 1) / 2 * (0.03 + 6e-4 * neurons + 4e-6 * products) * (2 if cell["threes"] else 1))
+    return float(n * training + n * (n - 1) / 2 * (0.03 + 6e-4 * neurons + 4e-6 * products) * (2 if cell["with_threes"] else 1))
 
 
 def ensemble(
     seed: int, data: str, folder: str | None, n_train: int | None, n_test: int | None, depth: int, width: int, labels: str,
-    n_runs: int, n_steps: int, threes: bool, block: int = 0,
+    n_runs: int, n_steps: int, with_threes: bool, block: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the numbers of `n_runs` networks with `depth` hidden layers of `width` neurons, as described at `ImageEnsemble`.
 
@@ -181,7 +181,7 @@ def ensemble(
         "by_weights": np.array([by_weights for _, by_weights in matchings]),
         "curves": paths.mean(axis=0),
         "threes": np.array([of_three(networks[k : k + 3], losses, shuffle) for k in range(0, n_runs - 2, 3)])
-        if threes else np.zeros((0, len(FAMILY_ALIGNMENTS), 2, 2)),
+        if with_threes else np.zeros((0, len(FAMILY_ALIGNMENTS), 2, 2)),
         **middle(networks[0], networks[1], matchings[0][0], images),
     }  # fmt: skip
 

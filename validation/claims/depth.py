@@ -31,7 +31,7 @@ def sweep(context: Context, depth: int, labels: str) -> list[dict[str, Any]]:
         shared = two_layer_sweep(context) if labels == "true" else shuffled_sweep(context)
         return [request for request in shared if request["width"] in widths]
     n_runs = context.pick(quick=12, full=24)
-    return [{"depth": depth, "width": m, "labels": labels, "n_runs": n_runs, "threes": False} for m in widths]
+    return [{"depth": depth, "width": m, "labels": labels, "n_runs": n_runs, "with_threes": False} for m in widths]
 
 
 def experiment(context: Context) -> Outcome:

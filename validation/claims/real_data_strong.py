@@ -26,7 +26,7 @@ CONTROLS = (("true", "none"), ("true", "random"), ("shuffled", "strong"))
 def experiment(context: Context) -> Outcome:
     """Fit the barrier of the worst of three pairs, with a permutation a pair and with one a network."""
     ensembles = {
-        labels: image_ensembles(context, [request for request in sweep(context) if request["threes"]])
+        labels: image_ensembles(context, [request for request in sweep(context) if request["with_threes"]])
         for labels, sweep in (("true", two_layer_sweep), ("shuffled", shuffled_sweep))
     }
     found = {
