@@ -1,7 +1,7 @@
 """Where the maximum of a function may be, of which values on a grid are known: brackets, and their halving."""
 
 import numpy as np
-from numba import njit
+from lmctheory._compiled.caching import njit
 
 ROOM = 2.0  # between neighbours a function may rise this many times as far as if it were concave there,
 DENSER = 8.0  # and in any way if on one side the grid is so many times as dense
