@@ -1,6 +1,7 @@
 """Where the maximum of a function may be, of which values on a grid are known: brackets, and their halving."""
 
 import numpy as np
+
 from lmctheory._compiled.caching import njit
 
 ROOM = 2.0  # between neighbours a function may rise this many times as far as if it were concave there,

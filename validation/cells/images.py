@@ -115,7 +115,7 @@ def _request(depth: int, width: int, labels: str, n_runs: int, with_threes: bool
 
 
 def image_ensembles(context: Context, requests: Iterable[dict[str, Any]]) -> list[ImageEnsemble]:
-    """Return an ensemble for each request with ``depth``, ``width``, ``labels``, ``n_runs`` and ``with_threes``; see `ensemble`."""
+    """Return an ensemble for each request of ``depth``, ``width``, ``labels``, ``n_runs``, ``with_threes``; see `ensemble`."""
     common = image_set(context) | {"n_steps": context.pick(quick=600, full=3000)}
     asked = [common | request for request in requests]
     found = sweep_in_blocks(context, ensemble, asked, "n_runs", _runs_in_block, _cost)
