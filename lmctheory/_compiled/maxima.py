@@ -87,7 +87,9 @@ def _ceiling(before, gap, after, first, second, third, fourth):
     `ROOM` times. A line does not count if the points at the other end of the cell are much denser, for there the function may
     bend within the cell, nor if its points are one, at the end of a path.
     """
-    ceiling = second if gap <= 0.0 else np.inf
+    if gap <= 0.0:
+        return second
+    ceiling = np.inf
     if before > 0.0 and (after == 0.0 or DENSER * after > gap):
         ceiling = min(ceiling, second + ROOM * (second - first) * (gap / before))
     if after > 0.0 and (before == 0.0 or DENSER * before > gap):
